@@ -1,0 +1,1 @@
+"""The world: one room for each thing the tool talks to."""

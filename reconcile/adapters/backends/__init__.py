@@ -1,0 +1,1 @@
+"""Where state, journal and lock are kept; every backend passes one contract suite."""

@@ -1,0 +1,175 @@
+"""What the inside needs of the world, as protocols; the adapters implement them, tests pass their own plain code.
+
+Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconcile.core.outcomes import Seen
+from reconcile.core.records import ObservedRecord, PaymentToken, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The state's bytes with an opaque version for compare-and-swap."""
+
+    data: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """Who holds the lock: shown to whoever waits for it. `since` is UTC, ISO 8601."""
+
+    id: str
+    operation: str
+    who: str
+    host: str
+    pid: int
+    since: str
+
+
+class HeldLock(Protocol):
+    """A lock while it is held."""
+
+    @property
+    def info(self) -> LockInfo:
+        """What others are shown."""
+        ...
+
+    def is_held(self) -> bool:
+        """Whether it is still ours: asked right before every write (protocol.md, I10)."""
+        ...
+
+
+class Backend(Protocol):
+    """Where state, journal, lock and history live. Bytes in, bytes out; their meaning is the core's.
+
+    Every method that writes returns only once the bytes would survive a power loss. A failed sync is never retried.
+    All raise StateError when the store below fails, and say what is known.
+    """
+
+    def read_state(self) -> StoredState | None:
+        """The state, or None when there is none yet."""
+        ...
+
+    def write_state(self, data: bytes, *, expected: str | None) -> str:
+        """Replaces the state if its version is still `expected` (None: there is none), and returns the new version.
+
+        What was there before is kept as the backup. Raises StateError with code `state-conflict` when it changed.
+        """
+        ...
+
+    def read_backup(self) -> bytes | None:
+        """The state before the last write."""
+        ...
+
+    def read_journal(self) -> bytes:
+        """Everything appended since the last replacement; empty when there is no journal."""
+        ...
+
+    def last_journal_line(self) -> bytes:
+        """The last line without reading what comes before it; empty when there is no journal."""
+        ...
+
+    def append_journal(self, data: bytes) -> None:
+        """Adds whole lines at the end."""
+        ...
+
+    def replace_journal(self, data: bytes, *, keep_aside: bool = False) -> None:
+        """Puts `data` in the journal's place, atomically; `keep_aside` saves a copy of what was there first."""
+        ...
+
+    def read_history(self) -> bytes:
+        """The finished runs that the journal no longer holds, as JSON lines."""
+        ...
+
+    def append_history(self, data: bytes) -> None:
+        """Adds whole lines to the history."""
+        ...
+
+    def lock(self, info: LockInfo, *, timeout: float) -> AbstractContextManager[HeldLock]:
+        """Holds the lock inside the with-block, waiting at most `timeout` seconds for it.
+
+        A holder that died on this host is taken over. Raises LockedError, naming the holder.
+        """
+        ...
+
+    def lock_holder(self) -> LockInfo | None:
+        """Who holds the lock, or left it behind; None when it is free."""
+        ...
+
+    def break_lock(self, lock_id: str) -> LockInfo:
+        """Removes the lock that a holder on another host left behind.
+
+        Raises LockedError while the holder is alive on this host, UsageError when no lock has that id.
+        """
+        ...
+
+    def fingerprint_key(self, *, create: bool) -> bytes | None:
+        """The key under which tokens are fingerprinted; made once when `create`, None when there is none."""
+        ...
+
+
+class PaymentTokens(Protocol):
+    """The API's one resource. Reports what was seen and decides nothing; never raises for an answer."""
+
+    def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
+        """Sends one create with a total deadline. `fields` has the record's own names, without the token.
+
+        `token` None means that no token is sent, unless `fields` says `"token": None`, which sends null.
+        """
+        ...
+
+    def refresh_access(self) -> bool:
+        """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
+        ...
+
+    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+        """Every record, or those of one invoice, each checked locally against the filter.
+
+        Raises ApiError on any error: an error is never an empty list.
+        """
+        ...
+
+    def get(self, record_id: int) -> ObservedRecord | None:
+        """One full record; None on a JSON 404. Raises ApiError on anything else."""
+        ...
+
+
+class Secrets(Protocol):
+    """Tokens by where they come from."""
+
+    def find(self, record: PaymentToken) -> Secret | None:
+        """The token of a declared record; None when it is not at hand.
+
+        Raises InputError when the source exists but may not be read (a link, a wrong encoding, too large).
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that days can pass in a test."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; returns early when the run is being interrupted."""
+        ...
+
+
+class Reporter(Protocol):
+    """Hears what apply does, as it happens; called from several threads, one call at a time."""
+
+    def tell(self, event: str, details: Mapping[str, object]) -> None:
+        """One event: `run_started`, `applied`, `rejected`, `in_doubt`, `throttled`, `adopted`, `progress`, `run_finished`."""
+        ...

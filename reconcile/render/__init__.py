@@ -1,0 +1,1 @@
+"""Values to text: one module for each output format; nothing here decides anything."""

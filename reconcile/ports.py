@@ -6,6 +6,7 @@ Nothing here does anything. An implementation translates every lower error into 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from reconcile.core.outcomes import Seen
@@ -109,6 +110,10 @@ class Backend(Protocol):
         """
         ...
 
+    def record_emergency(self, lines: str) -> Path | None:
+        """Writes what the journal could not take to any place that takes it; None when there is none."""
+        ...
+
     def fingerprint_key(self, *, create: bool) -> bytes | None:
         """The key under which tokens are fingerprinted; made once when `create`, None when there is none."""
         ...
@@ -171,5 +176,5 @@ class Reporter(Protocol):
     """Hears what apply does, as it happens; called from several threads, one call at a time."""
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
-        """One event: `run_started`, `applied`, `rejected`, `in_doubt`, `throttled`, `adopted`, `progress`, `run_finished`."""
+        """One event, by its name in the contract of `apply --format json` (product.md, "How it looks")."""
         ...

@@ -1,1 +1,20 @@
-"""Arguments in, exit code out."""
+"""Arguments in, exit code out.
+
+parser.py       every command, flag and help text
+boundary.py     the one place where errors become messages and exit codes
+review.py       validate, schema, plan, show
+change.py       apply
+state.py        state list, show, mv, rm, pull, push; unlock; history
+start.py        init, sandbox, completion
+console.py      what is printed where: data to standard output, everything else to standard error
+progress.py     what apply tells while it runs
+"""
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; the entry point of `reconcile`."""
+    from reconcile.cli.boundary import run
+
+    return run(argv)

@@ -3,6 +3,7 @@
     ReconcileError            anything a user can act on; carries a code, an exit code and a hint
     |- UsageError        64   wrong arguments, unknown address
     |- InputError        65   invalid manifests or settings, missing credentials or secrets
+    |  `- DiagnosedError      the same, with a place for each
     |- RefusedError       3   a limit, a protection, a policy, or no consent
     |- LockedError        6   another run holds the lock
     |- StaleError         7   the plan no longer fits the state
@@ -13,7 +14,10 @@ Lower errors are translated to one of these once, where they enter. Anything els
 bug in the tool and ends with 70.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
+
+from reconcile.core.diagnostics import Diagnostic
 
 
 class ExitCode(IntEnum):
@@ -43,7 +47,7 @@ _PRECEDENCE = (
 )
 
 
-def gravest(codes: "set[ExitCode]") -> ExitCode:
+def gravest(codes: set[ExitCode]) -> ExitCode:
     """The exit code to end with when several apply: 70, 130, 4, 1, 3, 5, else the only one, else 0."""
     for code in _PRECEDENCE:
         if code in codes:
@@ -82,6 +86,16 @@ class InputError(ReconcileError):
 
     exit_code = ExitCode.INVALID
     default_code = "invalid-input"
+
+
+class DiagnosedError(InputError):
+    """Inputs are invalid in ways that each have a place of their own."""
+
+    default_code = "invalid-input"
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
 
 
 class RefusedError(ReconcileError):

@@ -1,197 +1,75 @@
-"""The journal's entries and their fold: which writes are known, which are in doubt, what the state becomes.
+"""The meaning of the journal's entries together: which writes are known, which are in doubt, what the state becomes.
 
-The journal is the truth about writes; the state is its fold (protocol.md, "The journal"). This module knows what the
-entries mean, not how they are written down (`journalfile.py`) or made durable (`reconcile/journal.py`).
+The journal is the truth about writes; the state is its fold (protocol.md, "The journal"). The entries themselves are
+`entries.py`, offered here as well; how they are written down is `journalfile.py`, how they are made durable is
+`reconcile/journal.py`. Everything here is pure.
 
-Folding twice gives what folding once gives: every entry that takes something away names the id it takes, so replaying
-it over a state that already moved on does nothing.
+Folding twice gives what folding once gives: an entry that takes something away or changes it names the id it speaks of,
+so replaying it over a state that already moved on does nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
+from reconcile.core.entries import (
+    FORMAT_VERSION,
+    AppliedEntry,
+    CommittedEntry,
+    Entry,
+    FinishedEntry,
+    HeaderEntry,
+    InDoubtEntry,
+    IntentEntry,
+    NoEffectEntry,
+    ResolvedEntry,
+    RunEntry,
+    StateChangedEntry,
+    WriteAction,
+)
 from reconcile.core.errors import StateError
-from reconcile.core.records import UNMANAGED, Address, Managed, Provider, StateRecord, Unmanaged
+from reconcile.core.records import Address, StateRecord
 from reconcile.core.state import State
 
-FORMAT_VERSION = 1
-
-WriteAction: TypeAlias = Literal["create", "update", "delete"]
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderEntry:
-    """Opens a journal: which lineage it belongs to, and the serial of the state it continues."""
-
-    lineage: str
-    serial: int
-    format: int = FORMAT_VERSION
-    type: Literal["header"] = "header"
-
-
-@dataclass(frozen=True, slots=True)
-class RunEntry:
-    """A run begins: who, where, with which tool, for which plan. `at` is UTC, ISO 8601, as everywhere below."""
-
-    run: str
-    operation: str
-    at: str
-    plan_id: str = ""
-    who: str = ""
-    host: str = ""
-    tool_version: str = ""
-    git_commit: str = ""
-    type: Literal["run"] = "run"
-
-
-@dataclass(frozen=True, slots=True)
-class IntentEntry:
-    """A write is about to be sent. Durable before the first byte of the request; holds everything but the token.
-
-    What an applied or adopted record becomes in the state comes from here, not from the manifest of a later day.
-
-    Attributes:
-        operation: Names this attempt for the entries that follow.
-        attempt: Counts from 1 within the run and address.
-        id: The record written to; None for a create.
-        baseline: Ids already seen at the invoice before the request.
-        deadline: When the request is given up, UTC, ISO 8601.
-    """
-
-    operation: str
-    run: str
-    at: str
-    attempt: int
-    address: Address
-    action: WriteAction
-    coworker_invoice_id: int
-    deadline: str
-    regular_payment_provider: Provider | Literal[Unmanaged.UNMANAGED] | None = UNMANAGED
-    notes: Managed = UNMANAGED
-    token_source: Managed = UNMANAGED
-    token_version: int | None = None
-    token_fingerprint: str | None = None
-    protect: bool = False
-    file: str = ""
-    line: int = 0
-    id: int | None = None
-    baseline: tuple[int, ...] = ()
-    type: Literal["intent"] = "intent"
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedEntry:
-    """The write took effect, and this is the record's id."""
-
-    operation: str
-    id: int
-    at: str
-    type: Literal["applied"] = "applied"
-
-
-@dataclass(frozen=True, slots=True)
-class NoEffectEntry:
-    """The write had no effect; `proof` says how that is known. Durable before any new attempt."""
-
-    operation: str
-    at: str
-    proof: Literal["never-sent", "rejected", "throttled", "unauthorized", "wrong-address"]
-    words: str = ""
-    type: Literal["no_effect"] = "no_effect"
-
-
-@dataclass(frozen=True, slots=True)
-class InDoubtEntry:
-    """What was seen of a write whose effect is unknown. Doubt is the default: an intent without an outcome."""
-
-    operation: str
-    at: str
-    seen: str
-    ids: tuple[int, ...] = ()
-    type: Literal["in_doubt"] = "in_doubt"
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedEntry:
-    """Doubt was settled, by reading or by a person: `id` is the record it became, None when it had no effect."""
-
-    operation: str
-    at: str
-    verdict: Literal["adopted", "not_created"]
-    id: int | None = None
-    ids_seen: tuple[int, ...] = ()
-    who: str = ""
-    type: Literal["resolved"] = "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class StateChangedEntry:
-    """A person or a manifest changed the state alone. Durable before the state is written.
-
-    Attributes:
-        id: The record it speaks of; the change is skipped where the address holds another one by now.
-        to: The new address of a move.
-        record: What the address holds from now on, for `adopt` and `record`.
-    """
-
-    change: Literal["mv", "rm", "forget", "adopt", "record", "push"]
-    at: str
-    address: Address = ""
-    id: int = 0
-    to: Address = ""
-    record: StateRecord | None = None
-    who: str = ""
-    type: Literal["state_changed"] = "state_changed"
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedEntry:
-    """A run ended by itself; one that was killed lacks this entry."""
-
-    run: str
-    at: str
-    exit_code: int
-    unattempted: int = 0
-    type: Literal["finished"] = "finished"
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedEntry:
-    """The state with this serial and digest (SHA-256, hex) holds everything above. Durable before compaction."""
-
-    serial: int
-    digest: str
-    at: str
-    type: Literal["committed"] = "committed"
-
-
-Entry: TypeAlias = (
-    HeaderEntry
-    | RunEntry
-    | IntentEntry
-    | AppliedEntry
-    | NoEffectEntry
-    | InDoubtEntry
-    | ResolvedEntry
-    | StateChangedEntry
-    | FinishedEntry
-    | CommittedEntry
-)
+__all__ = [
+    "FORMAT_VERSION",
+    "AppliedEntry",
+    "CommittedEntry",
+    "Doubt",
+    "Entry",
+    "FinishedEntry",
+    "Folded",
+    "Folding",
+    "HeaderEntry",
+    "InDoubtEntry",
+    "IntentEntry",
+    "NoEffectEntry",
+    "ResolvedEntry",
+    "RunEntry",
+    "RunSummary",
+    "StateChangedEntry",
+    "WriteAction",
+    "compact",
+    "fold",
+    "record_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A write whose outcome is unknown: its intent, and what was last seen of it."""
+    """A write whose outcome is unknown: its intent, what was last seen of it, and when (UTC, ISO 8601)."""
 
     intent: IntentEntry
     seen: str = "the run ended before the outcome was recorded"
     ids: tuple[int, ...] = ()
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run, as `history` shows it. `finished_at` and `exit_code` are None for a run that was killed."""
+    """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
+
+    `finished_at` and `exit_code` are None for a run that was killed.
+    """
 
     run: str
     operation: str
@@ -234,16 +112,25 @@ def fold(state: State, entries: Iterable[Entry]) -> Folded:
         StateError: The two do not belong together: another lineage, a state older than the journal reaches back, or
             entries that speak of operations the journal does not hold.
     """
-    listed = list(entries)
-    folding = _Fold(dict(state.records), _start(state, listed))
-    for index, entry in enumerate(listed):
-        folding.take(index, entry)
-    return Folded(
-        state=replace(state, records=folding.records),
-        doubts={doubt.intent.address: doubt for doubt in folding.doubts.values()},
-        runs=tuple(folding.runs.values()),
-        is_ahead=folding.is_ahead,
-    )
+    return Folding(state, list(entries)).folded()
+
+
+def compact(entries: Sequence[Entry], serial: int) -> Sequence[Entry]:
+    """The journal without what no state from `serial` on needs; it folds onto those as before.
+
+    Kept are the entries since that serial, the intents that were open then, and a run that has not ended, whole.
+    """
+    running = _index_of_running(entries)
+    anchor = _anchor(entries[:running], serial)
+    if anchor == 0:
+        return entries
+    before = Folding.of_past(entries[: anchor + 1])
+    kept: list[Entry] = [HeaderEntry(before.state.lineage, _serial_of(entries[anchor]))]
+    for doubt in before.doubts.values():
+        kept.append(doubt.intent)
+        if doubt.at:
+            kept.append(InDoubtEntry(doubt.intent.operation, doubt.at, doubt.seen, doubt.ids))
+    return [*kept, *entries[anchor + 1 :]]
 
 
 def record_of(intent: IntentEntry, record_id: int, at: str, created_at: str = "") -> StateRecord:
@@ -262,7 +149,27 @@ def record_of(intent: IntentEntry, record_id: int, at: str, created_at: str = ""
     )
 
 
-def _start(state: State, entries: list[Entry]) -> int:
+_ASK = "keep the file, restore a copy of the whole state folder, and look at what it says before going on"
+
+
+def _serial_of(entry: Entry) -> int:
+    return entry.serial if isinstance(entry, HeaderEntry | CommittedEntry) else -1
+
+
+def _anchor(entries: Sequence[Entry], serial: int) -> int:
+    """The index of the entry up to which a state of `serial` holds everything: of the highest serial not above it."""
+    found = [(_serial_of(entry), index) for index, entry in enumerate(entries) if 0 <= _serial_of(entry) <= serial]
+    return max(found, default=(0, 0))[1]
+
+
+def _index_of_running(entries: Sequence[Entry]) -> int:
+    """The index of the entry that began the last run; behind the end when that run is over."""
+    began = max((i for i, entry in enumerate(entries) if isinstance(entry, RunEntry)), default=len(entries))
+    is_over = any(isinstance(entry, FinishedEntry) for entry in entries[began:])
+    return len(entries) if is_over else began
+
+
+def _start(state: State, entries: Sequence[Entry]) -> int:
     """The index of the first entry that `state` may not hold yet."""
     if not entries:
         return 0
@@ -275,21 +182,23 @@ def _start(state: State, entries: list[Entry]) -> int:
             code="journal-foreign",
             help="put back the state or the journal that belongs here; they are kept and moved together",
         )
-    serials = {header.serial: 0}
-    serials.update({entry.serial: i for i, entry in enumerate(entries) if isinstance(entry, CommittedEntry)})
-    if state.serial in serials:
-        return serials[state.serial] + 1
-    latest = max(serials)
-    if state.serial > latest:
-        return _start_of_newer(state, entries, serials[latest] + 1, latest)
-    raise StateError(
-        f"the state (serial {state.serial}) is older than its journal reaches back (serial {min(serials)})",
-        code="state-older-than-journal",
-        help="restore state.json.backup or a newer copy; writes made since would be lost with this one",
+    if state.serial < header.serial:
+        raise StateError(
+            f"the state (serial {state.serial}) is older than its journal reaches back (serial {header.serial})",
+            code="state-older-than-journal",
+            help="restore state.json.backup or a newer copy; writes made since would be lost with this one",
+        )
+    anchor = _anchor(entries, state.serial)
+    latest = max(_serial_of(entry) for entry in entries)
+    return anchor + 1 if state.serial <= latest else _start_of_newer(state, entries, anchor + 1, latest)
+
+
+def _start_of_newer(state: State, entries: Sequence[Entry], start: int, latest: int) -> int:
+    # A state that was pushed replaced everything said before it.
+    pushed = max(
+        (i for i, e in enumerate(entries) if isinstance(e, StateChangedEntry) and e.change == "push"), default=0
     )
-
-
-def _start_of_newer(state: State, entries: list[Entry], start: int, latest: int) -> int:
+    start = max(start, pushed + 1)
     # One ahead is a run that ended between writing the state and saying so in the journal: folding again is harmless.
     if state.serial == latest + 1 or not any(isinstance(e, AppliedEntry | StateChangedEntry) for e in entries[start:]):
         return start
@@ -300,26 +209,45 @@ def _start_of_newer(state: State, entries: list[Entry], start: int, latest: int)
     )
 
 
-_ASK = "keep the file, restore a copy of the whole state folder, and look at what it says before going on"
+class Folding:
+    """A fold in progress, so that each further entry costs the same however many came before.
 
+    Attributes:
+        state: The state it started from, or was last committed as.
+        records: The records with everything laid over them.
+        doubts: Open intents by operation.
+        serial: The highest serial that is known to have been used.
+        is_ahead: Whether `records` says something that `state` does not.
+    """
 
-class _Fold:
-    """The fold in progress: records, open intents and runs, entry by entry."""
-
-    def __init__(self, records: dict[Address, StateRecord], start: int) -> None:
-        self.records = records
+    def __init__(self, state: State, entries: Sequence[Entry] = ()) -> None:
+        self.state = state
+        self.records = dict(state.records)
         self.doubts: dict[str, Doubt] = {}
-        self.runs: dict[str, RunSummary] = {}
+        self.serial = state.serial
         self.is_ahead = False
-        self._start = start
+        self._runs: dict[str, _Run] = {}
+        self._running: _Run | None = None
+        start = _start(state, entries)
+        for index, entry in enumerate(entries):
+            self.take(entry, is_new=index >= start)
 
-    def take(self, index: int, entry: Entry) -> None:
-        is_new = index >= self._start
+    @classmethod
+    def of_past(cls, entries: Sequence[Entry]) -> "Folding":
+        """What entries say of doubts and runs, whatever the records were."""
+        header = entries[0]
+        folding = cls(State(header.lineage if isinstance(header, HeaderEntry) else ""))
+        for entry in entries:
+            folding.take(entry, is_new=False)
+        return folding
+
+    def take(self, entry: Entry, *, is_new: bool = True) -> None:
+        """Lays one more entry over it; not over the records, unless it `is_new` to the state."""
         match entry:
             case HeaderEntry() | CommittedEntry():
-                return
+                self.serial = max(self.serial, entry.serial)
             case RunEntry():
-                self.runs[entry.run] = _summary_of(entry)
+                self._running = self._runs[entry.run] = _Run(entry)
             case FinishedEntry():
                 self._finish(entry)
             case IntentEntry():
@@ -328,28 +256,53 @@ class _Fold:
             case StateChangedEntry():
                 self._change(entry, is_new=is_new)
             case InDoubtEntry():
-                self.doubts[entry.operation] = replace(self._doubt(entry.operation), seen=entry.seen, ids=entry.ids)
+                doubt = self._doubt(entry.operation)
+                self.doubts[entry.operation] = replace(doubt, seen=entry.seen, ids=entry.ids, at=entry.at)
             case AppliedEntry() | NoEffectEntry() | ResolvedEntry():
                 self._settle(entry, is_new=is_new)
+
+    def folded(self) -> Folded:
+        """What was laid over the state so far, as a value of its own."""
+        return Folded(
+            state=replace(self.state, records=dict(self.records)),
+            doubts={doubt.intent.address: doubt for doubt in self.doubts.values()},
+            runs=tuple(run.summary() for run in self._runs.values()),
+            is_ahead=self.is_ahead,
+        )
+
+    def commit(self, state: State) -> None:
+        """`state` is what was written, and what further entries are laid over."""
+        self.state = state
+        self.records = dict(state.records)
+        self.serial = max(self.serial, state.serial)
+        self.is_ahead = False
+
+    def ended_runs(self) -> list[RunSummary]:
+        """The runs that will not change any more: they finished, or another one began after they were killed."""
+        return [run.summary() for run in self._runs.values() if run is not self._running]
 
     def _settle(self, entry: AppliedEntry | NoEffectEntry | ResolvedEntry, *, is_new: bool) -> None:
         intent = self._doubt(entry.operation).intent
         del self.doubts[entry.operation]
-        rejected = int(isinstance(entry, NoEffectEntry) and entry.proof == "rejected")
-        applied = int(not isinstance(entry, NoEffectEntry) and entry.id is not None)
-        self._count(intent.run, in_doubt=-1, applied=applied, rejected=rejected)
+        took_effect = not isinstance(entry, NoEffectEntry) and entry.id is not None
+        is_rejected = isinstance(entry, NoEffectEntry) and entry.proof == "rejected"
+        self._count(intent.run, in_doubt=-1, applied=int(took_effect), rejected=int(is_rejected))
         if is_new and not isinstance(entry, NoEffectEntry) and entry.id is not None:
             self._write(intent, entry.id, entry.at)
 
     def _write(self, intent: IntentEntry, record_id: int, at: str) -> None:
         self.is_ahead = True
-        before = self.records.get(intent.address)
-        if intent.action == "delete":
-            if before is not None and before.id == record_id:
-                del self.records[intent.address]
+        address = intent.address
+        if intent.action == "create":
+            self.records[address] = record_of(intent, record_id, at)
             return
-        created_at = before.created_at if intent.action == "update" and before is not None else ""
-        self.records[intent.address] = record_of(intent, record_id, at, created_at)
+        before = self.records.get(address)
+        if before is None or before.id != record_id:
+            return  # forgotten or moved since, or this is a replay and it was
+        if intent.action == "delete":
+            del self.records[address]
+        else:
+            self.records[address] = record_of(intent, record_id, at, before.created_at)
 
     def _change(self, entry: StateChangedEntry, *, is_new: bool) -> None:
         if entry.change == "mv":
@@ -377,34 +330,48 @@ class _Fold:
             return self.doubts[operation]
         except KeyError:
             raise StateError(
-                f"the journal settles operation {operation}, which it never began",
+                f"the journal settles operation {operation}, which it never began, or settled before",
                 code="journal-corrupt",
                 help=_ASK,
             ) from None
 
     def _finish(self, entry: FinishedEntry) -> None:
-        if entry.run in self.runs:
-            self.runs[entry.run] = replace(
-                self.runs[entry.run],
-                finished_at=entry.at,
-                exit_code=entry.exit_code,
-                unattempted=entry.unattempted,
-            )
+        run = self._runs.get(entry.run)
+        if run is not None:
+            run.finished = entry
+        if run is self._running:
+            self._running = None
 
     def _count(self, run: str, **more: int) -> None:
-        summary = self.runs.get(run)
-        if summary is not None:
-            self.runs[run] = replace(summary, **{name: getattr(summary, name) + n for name, n in more.items()})
+        if self._running is not None and self._running.began.run == run:
+            counts = self._running.counts
+            for name, n in more.items():
+                counts[name] = counts.get(name, 0) + n
 
 
-def _summary_of(entry: RunEntry) -> RunSummary:
-    return RunSummary(
-        run=entry.run,
-        operation=entry.operation,
-        started_at=entry.at,
-        plan_id=entry.plan_id,
-        who=entry.who,
-        host=entry.host,
-        tool_version=entry.tool_version,
-        git_commit=entry.git_commit,
-    )
+class _Run:
+    """A run while it is being folded."""
+
+    __slots__ = ("began", "counts", "finished")
+
+    def __init__(self, began: RunEntry) -> None:
+        self.began = began
+        self.counts: dict[str, int] = {}
+        self.finished: FinishedEntry | None = None
+
+    def summary(self) -> RunSummary:
+        began, finished = self.began, self.finished
+        return RunSummary(
+            run=began.run,
+            operation=began.operation,
+            started_at=began.at,
+            plan_id=began.plan_id,
+            who=began.who,
+            host=began.host,
+            tool_version=began.tool_version,
+            git_commit=began.git_commit,
+            finished_at=finished.at if finished else None,
+            exit_code=finished.exit_code if finished else None,
+            unattempted=finished.unattempted if finished else 0,
+            **self.counts,
+        )

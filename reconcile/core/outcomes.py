@@ -30,7 +30,7 @@ class Answer:
     """A complete HTTP answer.
 
     Attributes:
-        body: The decoded JSON; None when there is no body or it is not JSON (`is_json` tells these apart from null).
+        body: Of the decoded JSON, what classification needs; None when there is no such thing in it.
         is_json: Whether the body was complete, valid JSON.
         is_empty: Whether there was no body at all.
         words: The server's own explanation, bounded and with every token redacted.
@@ -130,6 +130,10 @@ def _of_answer(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
     status = answer.status
     if 200 <= status < 300:
         return _of_success(answer, is_known)
+    claimed = _claimed_id(answer)
+    if claimed is not None:
+        # A refusal that names a new record contradicts itself; taking either side would be a guess.
+        return InDoubt(f"HTTP {status} naming id {claimed} as created", ids=(claimed,))
     if status in _UNAUTHORIZED:
         return Unauthorized(status, answer.words)
     if status == 404:
@@ -139,6 +143,11 @@ def _of_answer(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
     if _is_throttling(answer):
         return Throttled(answer.retry_after)
     return InDoubt(_described(answer))
+
+
+def _claimed_id(answer: Answer) -> int | None:
+    envelope = _mapping(answer.body)
+    return created_id(envelope) if envelope is not None and envelope.get("WasSuccessful") is True else None
 
 
 def _is_throttling(answer: Answer) -> bool:

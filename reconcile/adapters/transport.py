@@ -1,0 +1,249 @@
+"""Requests to one API over httpx: sent once, no redirect followed, every answer bounded in time and size.
+
+Owns: the connection pool, TLS, the proxy of the environment, and reading answers as JSON. Must not know what a request
+means nor with which credentials it goes. Importing this loads httpx, so only `Nexudus` does, once it is used.
+"""
+
+import logging
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import httpcore
+import httpx
+import orjson
+
+from reconcile import __version__
+from reconcile.adapters.exchange import ApiOptions, ExchangeError, RawAnswer, api_root, is_loopback
+from reconcile.adapters.sockets import DeadlineBackend, DeadlineStream, NoConnectionError, Progress, under_way
+from reconcile.core.errors import InputError
+
+IDLE_SECONDS = 5.0
+"""How long an idle connection is kept. Short, because a server that has closed one leaves the next create in doubt."""
+
+_HEADERS = {"User-Agent": f"reconcile/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _UnusableAnswerError(Exception):
+    """An answer came and cannot be used; the message is our own."""
+
+
+class DeadlineTransport(httpx.BaseTransport):
+    """httpx's way to an httpcore pool, without the cookies: no answer may change the next request."""
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._pool = pool
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends `request` over a connection of the pool; its body has yet to be read."""
+        url = request.url
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            status_code=answer.status,
+            headers=[(name, value) for name, value in answer.headers if name.lower() != b"set-cookie"],
+            stream=_AnswerBody(answer),
+            extensions=cast("dict[str, object]", cast("Any", answer).extensions),
+        )
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._pool.close()
+
+
+class _AnswerBody(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class HttpWire:
+    """Sends requests to one API and brings back complete answers.
+
+    Args:
+        options: Where the API is, and how it may be reached.
+        backend: The network; another one only in tests.
+
+    Raises:
+        InputError: The address, or the proxy or the certificates of the environment, cannot be used.
+    """
+
+    def __init__(self, options: ApiOptions, backend: httpcore.NetworkBackend | None = None) -> None:
+        # Their records hold headers and reason phrases as they came: a server that echoes a token would have it logged.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._root = api_root(options.base_url)
+        self._client = httpx.Client(
+            transport=DeadlineTransport(_pool(options, httpx.URL(self._root), backend or DeadlineBackend())),
+            headers=_HEADERS,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        deadline: float,
+        content: bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> RawAnswer:
+        """Sends one request, once, and reads its whole answer.
+
+        Args:
+            method: The HTTP method.
+            path: Below the API's root, with its leading slash.
+            headers: Besides those that every request carries.
+            max_bytes: A longer answer is given up as unreadable.
+            deadline: When the request is given up, in `uptime` seconds.
+            content: The body.
+            params: The query. Never a token: URLs are logged all along their way.
+
+        Raises:
+            ExchangeError: No complete answer came; it says whether anything was sent.
+        """
+        progress = Progress(deadline)
+        try:
+            request = self._client.build_request(
+                method, self._root + path, headers=headers, content=content, params=params, timeout=progress.left()
+            )
+            with under_way(progress):
+                return self._answer_to(request, progress, max_bytes)
+        except Exception as error:  # noqa: BLE001 - whatever breaks below, what must not get lost is whether bytes left
+            raise ExchangeError(_reason(error, progress), sent=progress.sent) from None
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._client.close()
+
+    def _answer_to(self, request: httpx.Request, progress: Progress, max_bytes: int) -> RawAnswer:
+        response = self._client.send(request, stream=True)
+        try:
+            answer = _read(response, max_bytes)
+            is_ours = progress.heard
+            if not is_ours or not (answer.is_json or answer.is_empty):
+                _spoil(response)
+        finally:
+            response.close()
+        if not is_ours:
+            raise _UnusableAnswerError("the answer was there before the request, so it answers another one")
+        return answer
+
+
+def _read(response: httpx.Response, max_bytes: int) -> RawAnswer:
+    body = bytearray()
+    for chunk in cast("httpx.SyncByteStream", response.stream):
+        body += chunk
+        if len(body) > max_bytes:
+            raise _UnusableAnswerError(f"HTTP {response.status_code} with an answer of more than {max_bytes:,} bytes")
+    headers = response.headers
+    is_plain = headers.get("content-encoding", "identity").strip().lower() in {"", "identity"}
+    document, is_json = _decoded(bytes(body)) if is_plain else (None, False)
+    return RawAnswer(
+        status=response.status_code,
+        document=document,
+        is_json=is_json,
+        is_empty=not body,
+        retry_after=tuple(headers.get_list("retry-after")),
+        date=headers.get("date", ""),
+    )
+
+
+def _decoded(body: bytes) -> tuple[object, bool]:
+    try:
+        return orjson.loads(body.removeprefix(_BYTE_ORDER_MARK)), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _spoil(response: httpx.Response) -> None:
+    stream = response.extensions.get("network_stream")
+    if isinstance(stream, DeadlineStream):
+        stream.spoil()
+
+
+def _reason(error: Exception, progress: Progress) -> str:
+    """What was seen, in our own words: the lower error's may repeat what the server sent."""
+    if isinstance(error, _UnusableAnswerError | NoConnectionError):
+        return str(error)
+    if isinstance(error, httpcore.TimeoutException | TimeoutError):
+        return (
+            "no complete answer within the time allowed" if progress.sent else "no connection within the time allowed"
+        )
+    if progress.heard:
+        return "the answer broke off, or was no HTTP"
+    if progress.sent:
+        return "the connection ended before an answer"
+    if isinstance(error, httpcore.ProxyError):
+        return "the proxy refused to connect"
+    return f"the request could not be sent ({type(error).__name__})"
+
+
+def _pool(options: ApiOptions, root: httpx.URL, backend: httpcore.NetworkBackend) -> httpcore.ConnectionPool:
+    use_environment = options.use_environment_proxy
+    return httpcore.ConnectionPool(
+        ssl_context=_tls(use_environment=use_environment) if root.scheme == "https" else None,
+        proxy=_proxy_to(root) if use_environment else None,
+        max_connections=options.concurrency,
+        max_keepalive_connections=options.concurrency,
+        keepalive_expiry=IDLE_SECONDS,
+        network_backend=backend,
+    )
+
+
+def _tls(*, use_environment: bool) -> ssl.SSLContext:
+    """Verifies names and certificates. Made bare, because the default context writes session keys where told to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    file = os.environ.get("SSL_CERT_FILE") if use_environment else None
+    folder = os.environ.get("SSL_CERT_DIR") if use_environment else None
+    try:
+        context.load_verify_locations(file or (None if folder else certifi.where()), folder or None)
+    except OSError:
+        raise InputError(
+            "the certificate authorities named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read", code="certificates"
+        ) from None
+    return context
+
+
+def _proxy_to(root: httpx.URL) -> httpcore.Proxy | None:
+    """The environment's proxy on the way to `root`; never one on the way to this machine."""
+    if is_loopback(root.host) or proxy_bypass(root.host):
+        return None
+    proxies = getproxies()
+    named = proxies.get(root.scheme) or proxies.get("all")
+    if not named:
+        return None
+    try:
+        parts = urlsplit(named if "://" in named else f"http://{named}")
+        port = parts.port or 80
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme != "http" or not parts.hostname:
+        raise InputError(
+            "the proxy that the environment names is not of the form http://host:port",
+            code="proxy",
+            help="set HTTPS_PROXY to such an address, or do without --use-environment-proxy",
+        )
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(httpcore.URL(scheme="http", host=parts.hostname, port=port, target="/"), auth=login)

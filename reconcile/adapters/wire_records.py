@@ -1,0 +1,97 @@
+"""A payment-token record on the wire: its field names, the body of a create, the rows and pages of an answer.
+
+The only module that knows those names (nexudus-api.md, "Record", "Envelopes"). Must not send anything. Answers are read
+tolerantly, what is not known is ignored, except that an id is a positive integer and nothing else. Importing this loads
+pydantic, so only `Nexudus` does, once it is used.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reconcile.core.records import MAX_ID, ObservedRecord, Secret
+
+PATH = "/billing/coworkerinvoicepaymenttokens"
+INVOICE_FILTER = "CoworkerInvoicePaymentToken_CoworkerInvoice"
+
+_NAMES = {
+    "coworker_invoice_id": "CoworkerInvoiceId",
+    "regular_payment_provider": "RegularPaymentProvider",
+    "notes": "Notes",
+    "token": "Token",
+}
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Id = Annotated[int, Field(gt=0, le=MAX_ID)]
+
+
+class WrongShapeError(Exception):
+    """Valid JSON that is not what the API's documentation says; the message names the fields, never their values."""
+
+
+class Row(BaseModel):
+    """One record as the API sends it; fields may be missing from a list's."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    Id: _Id
+    CoworkerInvoiceId: _Id | None = None
+    RegularPaymentProvider: int | None = None
+    Token: str | None = Field(default=None, repr=False)
+    Notes: str | None = None
+
+
+class Page(BaseModel):
+    """One page of a list. `HasNextPage` is None where the server does not say."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    Records: list[Row]
+    TotalItems: Annotated[int, Field(ge=0)]
+    HasNextPage: bool | None = None
+
+
+def create_body(fields: Mapping[str, int | str | None], token: Secret | None) -> bytes:
+    """The JSON body of a create.
+
+    Raises:
+        ValueError: A value cannot be written as JSON; the message does not repeat it.
+    """
+    body = {_NAMES[name]: value for name, value in fields.items()}
+    if token is not None:
+        body[_NAMES["token"]] = token.reveal()
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        raise ValueError("a value holds characters or a size that JSON does not know") from None
+
+
+def page_of(document: object) -> Page:
+    """A page of the list. Raises WrongShapeError."""
+    return _read(Page, document)
+
+
+def row_of(document: object) -> Row:
+    """One bare record. Raises WrongShapeError."""
+    return _read(Row, document)
+
+
+def observed(row: Row, coworker_invoice_id: int) -> ObservedRecord:
+    """The record of a row whose invoice is known."""
+    return ObservedRecord(
+        id=row.Id,
+        coworker_invoice_id=coworker_invoice_id,
+        regular_payment_provider=row.RegularPaymentProvider,
+        notes=row.Notes,
+        token=None if row.Token is None else Secret(row.Token),
+    )
+
+
+def _read(model: type[_Model], document: object) -> _Model:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        raise WrongShapeError(where or "the body") from None

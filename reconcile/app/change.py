@@ -1,0 +1,224 @@
+"""Apply: what the plan says, done once, under the lock, with everything that happens in the journal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import count
+
+from reconcile import __version__
+from reconcile.adapters.clock import Interruption, SystemClock
+from reconcile.app.connection import Connection, SandboxWishes, connect
+from reconcile.app.identity import lock_info, run_entry
+from reconcile.app.project import Project, load_declared, open_journal
+from reconcile.app.review import plan_from
+from reconcile.apply import Bounds, Report, Tools, apply_plan
+from reconcile.core.changes import Action, Plan, Refusal, Selection
+from reconcile.core.diagnostics import Diagnostic
+from reconcile.core.entries import FinishedEntry
+from reconcile.core.errors import DiagnosedError, RefusedError
+from reconcile.core.manifest import Manifests
+from reconcile.core.records import Address, PaymentToken, Secret
+from reconcile.core.times import iso
+from reconcile.journal import Journal
+from reconcile.ports import HeldLock, Reporter
+from reconcile.render.report import report_as_json
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """What the command line says about an apply; times in seconds."""
+
+    selection: Selection = field(default_factory=Selection)
+    allow_deletes: int | None = None
+    max_writes: int | None = None
+    lock_timeout: float = 0.0
+    sandbox: SandboxWishes = field(default_factory=SandboxWishes)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who hears about it.
+
+    Attributes:
+        show: Shows the plan, before anything can be refused.
+        consent: Returns when somebody agreed to the plan; raises RefusedError otherwise.
+        reporter: Hears what happens; made once the plan is known.
+        alarm: Takes a line that must be seen at once.
+    """
+
+    show: Callable[[Plan], None]
+    consent: Callable[[Plan], None]
+    reporter: Callable[[Plan], AbstractContextManager[Reporter]]
+    alarm: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Everything an apply works with, once the lock is held."""
+
+    project: Project
+    options: ApplyOptions
+    audience: Audience
+    interruption: Interruption
+    clock: SystemClock
+    connection: Connection
+    lock: HeldLock
+    journal: Journal
+
+
+def apply(project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption) -> Report:
+    """Plans, asks, creates what is missing, and records it.
+
+    Raises:
+        DiagnosedError: The manifests hold errors, or a token that would be sent is not at hand.
+        RefusedError: A limit or a protection forbids it, or nobody said yes; nothing was sent.
+        LockedError: Another run holds the lock.
+        StateError: The state or the journal cannot be read or written.
+    """
+    manifests = load_declared(project)
+    clock = SystemClock(interruption)
+    info = lock_info("apply", clock.now())
+    with (
+        connect(project, options.sandbox, clock) as connection,
+        project.backend.lock(info, timeout=options.lock_timeout) as lock,
+    ):
+        journal = open_journal(project, clock)
+        return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)
+
+
+def _apply(bench: _Bench, manifests: Manifests) -> Report:
+    options = bench.options
+    folded = bench.journal.folded
+    plan = plan_from(bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False)
+    bench.audience.show(plan)
+    _refuse(plan)
+    doubts = tuple(folded.doubts.values())
+    if not _has_work(plan):
+        if folded.is_ahead:
+            bench.journal.commit(
+                tool_version=__version__
+            )  # a run that was killed left something behind; now the state has it
+        return Report(doubts=doubts)
+    tokens = _tokens(bench.project, plan)
+    bench.audience.consent(plan)
+    return _run(bench, plan, tokens)
+
+
+def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret]) -> Report:
+    folded = bench.journal.folded
+    entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now())
+    bench.journal.append(entry)
+    with bench.audience.reporter(plan) as reporter:
+        reporter.tell("run_started", {"run": entry.run, "plan_id": plan.plan_id, "creates": plan.count(Action.CREATE)})
+        report = apply_plan(
+            plan,
+            tokens,
+            _tools(bench, reporter, entry.run),
+            _bounds(bench),
+            run=entry.run,
+            known_ids=[record.id for record in folded.state.records.values()],
+            doubts=tuple(folded.doubts.values()),
+        )
+        unattempted = len(report.having("unattempted"))
+        bench.journal.append(FinishedEntry(entry.run, iso(bench.clock.now()), int(report.exit_code), unattempted))
+        bench.journal.commit(tool_version=__version__)
+        reporter.tell("run_finished", {"run": entry.run} | report_as_json(report))
+    return report
+
+
+def _tools(bench: _Bench, reporter: Reporter, run: str) -> Tools:
+    numbers = count(1)
+    fingerprints = bench.project.fingerprints(create=True)
+    assert fingerprints is not None  # noqa: S101 - asked to, the backend makes the key
+    return Tools(
+        api=bench.connection.api,
+        journal=bench.journal,
+        lock=bench.lock,
+        clock=bench.clock,
+        pace=bench.connection.pace,
+        reporter=reporter,
+        emergency=lambda line: _raise_alarm(bench, line),
+        is_interrupted=bench.interruption.is_requested,
+        new_operation=lambda: f"{run}-{next(numbers)}",
+        fingerprint=fingerprints.of,
+    )
+
+
+def _raise_alarm(bench: _Bench, line: str) -> None:
+    path = bench.project.backend.record_emergency(line)
+    where = f" (kept in {path})" if path is not None else ""
+    bench.audience.alarm(f"the journal could not be written; remember this{where}: {line}")
+
+
+def _bounds(bench: _Bench) -> Bounds:
+    settings = bench.project.settings
+    return Bounds(
+        concurrency=settings.api.concurrency,
+        timeout_seconds=settings.api.timeout_seconds,
+        max_writes=bench.options.max_writes,
+        max_consecutive_rejections=settings.safety.max_consecutive_rejections,
+    )
+
+
+def _has_work(plan: Plan) -> bool:
+    return any(change.action is not Action.IN_DOUBT for change in plan.changes)
+
+
+_NOT_BUILT = {
+    Action.UPDATE: ("update", "records are created, and not changed yet"),
+    Action.DELETE: ("delete", "records are created, and not deleted yet"),
+    Action.ADOPT: ("import", "existing records are not taken over yet"),
+}
+
+
+def _refuse(plan: Plan) -> None:
+    """Stops the whole apply before its first write when any part of the plan is refused (product.md)."""
+    refusals = [*plan.refusals, *_unbuilt(plan)]
+    if not refusals:
+        return
+    message = "; ".join(refusal.message for refusal in refusals)
+    ways = "; ".join(refusal.help for refusal in refusals if refusal.help)
+    raise RefusedError(f"{message}; nothing was sent", help=ways, code=refusals[0].rule)
+
+
+def _unbuilt(plan: Plan) -> Iterator[Refusal]:
+    for action, (word, sentence) in _NOT_BUILT.items():
+        addresses = [change.address for change in plan.having(action)]
+        if addresses:
+            counted = f"{len(addresses):,} {word}{'' if len(addresses) == 1 else 's'} planned"
+            help_ = "go on with " + _excluding(addresses)
+            yield Refusal(f"{word}s-not-built", f"{counted}, but this version cannot do that: {sentence}", help=help_)
+
+
+def _excluding(addresses: Sequence[Address]) -> str:
+    if len(addresses) > 3:
+        return "--exclude GLOB, for each of them"
+    return " ".join(f"--exclude {address}" for address in addresses)
+
+
+def _tokens(project: Project, plan: Plan) -> dict[Address, Secret]:
+    """The tokens that the plan would send; all of those that are missing are named at once."""
+    secrets = project.secrets()
+    tokens: dict[Address, Secret] = {}
+    missing: list[Diagnostic] = []
+    for change in plan.having(Action.CREATE):
+        declared = change.declared
+        if declared is None or not isinstance(declared.token_source, str):
+            continue
+        secret = secrets.find(declared)
+        if secret is None:
+            missing.append(_missing(declared))
+        else:
+            tokens[declared.address] = secret
+    if missing:
+        raise DiagnosedError(f"{len(missing):,} tokens are not at hand; nothing was sent", missing)
+    return tokens
+
+
+def _missing(declared: PaymentToken) -> Diagnostic:
+    kind, _, name = str(declared.token_source).partition(":")
+    message = f"the token of {declared.address} is not at hand: {kind} {name} is missing or empty"
+    help_ = f"set {name}" if kind == "env" else f"write it to {name} below the secrets folder"
+    return Diagnostic(
+        "missing-secret", message, declared.location, f"{help_}, or leave out with --exclude {declared.address}"
+    )

@@ -1,0 +1,140 @@
+"""A project folder, opened: its settings, manifests, backend and secrets. Opening one changes no byte of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconcile.adapters.backends.local import LocalBackend
+from reconcile.adapters.excerpts import with_excerpts
+from reconcile.adapters.manifest_files import load_manifests
+from reconcile.adapters.secrets import TokenSources
+from reconcile.adapters.yaml_reader import parse_document
+from reconcile.core.diagnostics import Diagnostic, has_errors, in_file_order
+from reconcile.core.differences import FingerprintOf
+from reconcile.core.errors import DiagnosedError, InputError, UsageError
+from reconcile.core.fingerprints import Fingerprints, key_of_text
+from reconcile.core.manifest import Manifests
+from reconcile.core.nodes import Node
+from reconcile.core.operations import Folded
+from reconcile.core.records import PaymentToken
+from reconcile.core.times import iso
+from reconcile.journal import Journal, load, read_current
+from reconcile.ports import Backend, Clock
+from reconcile.settings import FILE_NAME, Settings, read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project folder and what belongs to it.
+
+    Attributes:
+        environ: The environment that settings, credentials and secrets come from.
+        is_sandbox: Whether everything happens against an embedded sandbox, with a state of its own.
+    """
+
+    settings: Settings
+    backend: Backend
+    environ: Mapping[str, str]
+    is_sandbox: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self.settings.root
+
+    def secrets(self) -> TokenSources:
+        """Where tokens come from; in the sandbox, one that is not at hand becomes a placeholder."""
+        return TokenSources(self.settings.secrets_directory, self.environ, placeholder=self.is_sandbox)
+
+    def fingerprints(self, *, create: bool) -> Fingerprints | None:
+        """Under the key from the environment or beside the state; None when there is none and none is to be made."""
+        if self.settings.fingerprint_key is not None:
+            return Fingerprints(key_of_text(self.settings.fingerprint_key.reveal()))
+        key = self.backend.fingerprint_key(create=create)
+        return Fingerprints(key) if key is not None else None
+
+
+def open_project(directory: str, environ: Mapping[str, str], *, is_sandbox: bool = False) -> Project:
+    """Reads the settings of a project folder.
+
+    Raises:
+        UsageError: There is no such folder.
+        DiagnosedError: The settings are wrong.
+    """
+    root = Path(directory).resolve()
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {directory}", code="no-folder")
+    document, problems = _settings_document(root)
+    settings, more = read_settings(root, document, environ)
+    diagnostics = in_file_order([*problems, *more])
+    if has_errors(diagnostics):
+        raise DiagnosedError("the settings are invalid", with_excerpts(diagnostics, root))
+    if is_sandbox:
+        settings = replace(settings, state=settings.state / "sandbox")
+    return Project(settings, LocalBackend(settings.state), environ, is_sandbox)
+
+
+def _settings_document(root: Path) -> tuple[Node | None, list[Diagnostic]]:
+    try:
+        data = (root / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return None, []
+    except OSError as error:
+        raise InputError(f"{FILE_NAME} cannot be read: {error.strerror}", code="unreadable-settings") from None
+    return parse_document(data, FILE_NAME)
+
+
+def load_declared(project: Project, *, strict: bool = False) -> Manifests:
+    """What the manifests declare.
+
+    Raises:
+        DiagnosedError: They hold errors, all of which it carries.
+    """
+    manifests = read_manifests(project, strict=strict)
+    if has_errors(manifests.diagnostics):
+        raise DiagnosedError("the manifests are invalid", with_excerpts(manifests.diagnostics, project.root))
+    return manifests
+
+
+def read_manifests(project: Project, *, strict: bool = False) -> Manifests:
+    """What the manifests declare, with whatever is wrong among the diagnostics."""
+    settings = project.settings
+    return load_manifests(settings.manifests, root=settings.root, env_prefix=settings.env_prefix, strict=strict)
+
+
+def folded_state(project: Project) -> Folded:
+    """The state with open journal entries folded in; takes no lock and changes no byte.
+
+    Raises:
+        StateError: It cannot be read or believed.
+    """
+    return read_current(project.backend, new_lineage=_new_lineage)
+
+
+def open_journal(project: Project, clock: Clock) -> Journal:
+    """The journal, open for writing; the lock must be held.
+
+    Raises:
+        StateError: State or journal cannot be read or believed.
+    """
+    loaded = load(project.backend, new_lineage=_new_lineage)
+    return Journal.open(project.backend, loaded, now=lambda: iso(clock.now()))
+
+
+def _new_lineage() -> str:
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
+def fingerprint_with(project: Project, fingerprints: Fingerprints | None) -> FingerprintOf:
+    """How a plan fingerprints declared tokens: None wherever the value or the key is not at hand."""
+    if fingerprints is None:
+        return lambda declared: None  # noqa: ARG005 - the signature of a FingerprintOf
+    secrets = project.secrets()
+
+    def fingerprint_of(declared: PaymentToken) -> str | None:
+        secret = secrets.find(declared)
+        return fingerprints.of(secret) if secret is not None else None
+
+    return fingerprint_of

@@ -1,0 +1,71 @@
+"""A new project folder: settings, an example manifest, ignore rules. Never overwrites what is there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from reconcile.core.errors import InputError
+
+_SETTINGS: Final = """\
+# Settings of `reconcile`; everything here is a default and may be left out.
+manifests: manifests
+state: {path: state}
+api:
+  base_url: https://spaces.nexudus.com
+  concurrency: 8
+  limits: {writes_per_minute: 60, writes_per_day: 5000}
+safety:
+  max_deletes: 0            # raise it for a while, or use --allow-deletes N
+secrets:
+  directory: secrets        # for token_from: {file: …}; never commit it
+  env_prefix: ""            # with a prefix, manifests can name no other variables
+"""
+
+_MANIFEST: Final = """\
+# Each entry below payment_tokens is one record in Nexudus; its key is its address here and must stay the same.
+defaults:
+  regular_payment_provider: GoCardless
+payment_tokens:
+  inv-1001:
+    coworker_invoice_id: 1001
+    token_from: {env: INV_1001_TOKEN}
+    notes: March renewal
+  inv-1002:
+    coworker_invoice_id: 1002
+    regular_payment_provider: Stripe
+    token_from: {env: INV_1002_TOKEN}
+"""
+
+_IGNORED: Final = """\
+# The state may be committed, since it holds no token; all that is beside it stays here.
+/state/*
+!/state/state.json
+/secrets/
+.env
+"""
+
+_FILES: Final = {
+    "reconcile.yaml": _SETTINGS,
+    "manifests/example.yaml": _MANIFEST,
+    ".gitignore": _IGNORED,
+}
+
+
+def write_starter(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Writes each file that is missing; yields its name and whether it was written.
+
+    Raises:
+        InputError: A file or folder cannot be written.
+    """
+    for name, content in _FILES.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(content)
+        except FileExistsError:
+            yield name, False
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}", code="unwritable") from None
+        else:
+            yield name, True

@@ -1,0 +1,255 @@
+"""One create, from its durable intent to its durable outcome (protocol.md, "Outcomes of a create").
+
+An intent is on disk before the first byte of the request; the outcome is on disk before anything else happens to the
+address. What is in doubt is never sent again here: settling it is somebody else's work, by reading.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+
+from reconcile.apply.tally import Tally
+from reconcile.apply.tools import Bounds, Tools
+from reconcile.core.changes import Change
+from reconcile.core.entries import AppliedEntry, Entry, InDoubtEntry, IntentEntry, NoEffectEntry
+from reconcile.core.errors import ExitCode, ReconcileError, StateError
+from reconcile.core.outcomes import (
+    Applied,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Throttled,
+    Unauthorized,
+    Unreached,
+    WrongAddress,
+    classify,
+)
+from reconcile.core.records import UNMANAGED, Address, PaymentToken, Secret
+from reconcile.core.report import Result, Stop
+from reconcile.core.times import iso
+
+UNSENT_TRIES = 4
+"""How often in all a request is tried that cannot even be sent; the waits in between are 1, 2 and 4 seconds."""
+
+LONGEST_WAIT = 60.0
+"""Seconds; where a throttled answer names no wait, waits double from 1 up to this."""
+
+
+class Creator:
+    """Sends creates for one run; used by all of its workers at once.
+
+    Args:
+        tokens: The tokens to send, by address.
+        known_ids: The ids of all records in the state; those created here are added.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        tools: Tools,
+        bounds: Bounds,
+        tally: Tally,
+        tokens: Mapping[Address, Secret],
+        known_ids: set[int],
+    ) -> None:
+        self._run = run
+        self._tools = tools
+        self._bounds = bounds
+        self._tally = tally
+        self._tokens = tokens
+        self._known_ids = known_ids
+
+    def create(self, change: Change) -> Result | None:
+        """Creates one record, as often tried as the outcomes allow; None when the run stopped before it was settled."""
+        assert change.declared is not None  # noqa: S101 - a plan declares what it creates
+        attempts = _Attempts()
+        for number in count(1):
+            if not self._may_send():
+                return None
+            intent = self._intend(change.declared, number)
+            outcome = self._send(intent, change.declared)
+            if outcome is None:
+                return None
+            result = self._conclude(change, intent, outcome, attempts)
+            if result is not None:
+                self._tally.finish(result)
+                return result
+        return None
+
+    def _may_send(self) -> bool:
+        """Whether another write may leave: nobody stopped the run, the lock is ours, and the quota has a slot."""
+        if self._is_over():
+            return False
+        too_far = self._tools.pace.before_write()
+        if too_far is not None:
+            self._tally.end(_quota_stop(too_far))
+        return not self._is_over() and self._tally.take_write()
+
+    def _is_over(self) -> bool:
+        if self._tools.is_interrupted():
+            self._tally.end(Stop(ExitCode.INTERRUPTED, "interrupted; what was sent is recorded", _GO_ON))
+        elif self._tally.stop is None and not self._tools.lock.is_held():
+            self._tally.end(_LOCK_LOST)
+        return self._tally.stop is not None
+
+    def _intend(self, declared: PaymentToken, number: int) -> IntentEntry:
+        """The intent, durable."""
+        now = self._tools.clock.now()
+        token = self._tokens.get(declared.address)
+        intent = IntentEntry(
+            operation=self._tools.new_operation(),
+            run=self._run,
+            at=iso(now),
+            attempt=number,
+            address=declared.address,
+            action="create",
+            coworker_invoice_id=declared.coworker_invoice_id,
+            deadline=iso(now + self._bounds.timeout_seconds + 1),
+            regular_payment_provider=declared.regular_payment_provider,
+            notes=declared.notes,
+            token_source=declared.token_source,
+            token_version=declared.token_version,
+            token_fingerprint=self._tools.fingerprint(token) if token is not None else None,
+            protect=declared.protect,
+            file=declared.location.file,
+            line=declared.location.line,
+        )
+        self._tools.journal.append(intent)
+        return intent
+
+    def _send(self, intent: IntentEntry, declared: PaymentToken) -> Outcome | None:
+        """The request and what its answer means; None when the lock was lost before it left."""
+        if not self._tools.lock.is_held():
+            self._tally.end(_LOCK_LOST)
+            return None  # the intent stays open: whoever holds the lock now settles it by reading
+        seen = self._tools.api.create(request_fields(declared), self._tokens.get(intent.address))
+        return classify(seen, self._known_ids.__contains__)
+
+    def _conclude(self, change: Change, intent: IntentEntry, outcome: Outcome, attempts: "_Attempts") -> Result | None:
+        """Makes the outcome durable; the result when it is final, None when another attempt may follow."""
+        self._record(intent, self._entry_for(intent.operation, outcome))
+        match outcome:
+            case Applied(record_id):
+                self._known_ids.add(record_id)
+                return Result("applied", change, record_id)
+            case Rejected(status, words):
+                return Result("rejected", change, words=words or f"HTTP {status}")
+            case InDoubt(seen, stop, _):
+                if stop:
+                    self._tally.end(Stop(ExitCode.IN_DOUBT, seen, "look at that record before anything else is sent"))
+                return Result("in_doubt", change, words=seen)
+            case Throttled(retry_after):
+                self._wait_out(attempts, retry_after)
+            case Unreached(reason):
+                self._wait_for_connection(attempts, reason)
+            case Unauthorized():
+                self._renew_access(attempts, outcome)
+            case WrongAddress(status):
+                self._tally.end(_wrong_address(status))
+        return None
+
+    def _entry_for(self, operation: str, outcome: Outcome) -> Entry:
+        at = iso(self._tools.clock.now())
+        match outcome:
+            case Applied(record_id):
+                return AppliedEntry(operation, record_id, at)
+            case InDoubt(seen, _, ids):
+                return InDoubtEntry(operation, at, seen, ids)
+            case Rejected(_, words):
+                return NoEffectEntry(operation, at, "rejected", words)
+            case Throttled():
+                return NoEffectEntry(operation, at, "throttled")
+            case Unreached(reason):
+                return NoEffectEntry(operation, at, "never-sent", reason)
+            case Unauthorized(_, words):
+                return NoEffectEntry(operation, at, "unauthorized", words)
+            case WrongAddress(status):
+                return NoEffectEntry(operation, at, "wrong-address", f"HTTP {status}")
+
+    def _record(self, intent: IntentEntry, entry: Entry) -> None:
+        try:
+            self._tools.journal.append(entry)
+        except StateError:
+            # The intent is on disk, so nothing is lost; the id spares whoever repairs the disk a look-up.
+            self._tools.emergency(_emergency_line(intent, entry))
+            raise
+
+    def _wait_out(self, attempts: "_Attempts", retry_after: float | None) -> None:
+        attempts.throttled += 1
+        seconds = retry_after if retry_after is not None else min(2.0 ** (attempts.throttled - 1), LONGEST_WAIT)
+        self._tally.tell("throttled", {"seconds": seconds})
+        self._tally.note_throttled(self._tools.clock.monotonic())
+        if self._tally.stop is None:
+            self._tools.pace.pause(seconds)
+
+    def _wait_for_connection(self, attempts: "_Attempts", reason: str) -> None:
+        self._tally.give_back_write()
+        attempts.unsent += 1
+        if attempts.unsent >= UNSENT_TRIES:
+            self._tally.end(Stop(ExitCode.FAILED, f"the API cannot be reached: {reason}", _GO_ON))
+        else:
+            self._tools.clock.sleep(2.0 ** (attempts.unsent - 1))
+
+    def _renew_access(self, attempts: "_Attempts", outcome: Unauthorized) -> None:
+        if attempts.renewed or not self._has_fresh_access():
+            self._tally.end(_unauthorized(outcome))
+        attempts.renewed = True
+
+    def _has_fresh_access(self) -> bool:
+        try:
+            return self._tools.api.refresh_access()
+        except ReconcileError as error:
+            self._tally.end(Stop(error.exit_code, error.message, error.help))
+            return True
+
+
+class _Attempts:
+    """How the attempts at one create went so far."""
+
+    __slots__ = ("renewed", "throttled", "unsent")
+
+    def __init__(self) -> None:
+        self.renewed = False
+        self.throttled = 0
+        self.unsent = 0
+
+
+def request_fields(declared: PaymentToken) -> dict[str, int | str | None]:
+    """What is sent besides the token: what is declared, and nothing else."""
+    fields: dict[str, int | str | None] = {"coworker_invoice_id": declared.coworker_invoice_id}
+    if declared.regular_payment_provider is not UNMANAGED:
+        fields["regular_payment_provider"] = declared.regular_payment_provider
+    if declared.notes is not UNMANAGED:
+        fields["notes"] = declared.notes
+    if declared.token_source is None:
+        fields["token"] = None
+    return fields
+
+
+_GO_ON = "`reconcile apply` goes on where this run stopped"
+
+_LOCK_LOST = Stop(ExitCode.FAILED, "the lock was taken away while this run held it; nothing more was sent", _GO_ON)
+
+
+def _quota_stop(seconds: float) -> Stop:
+    minutes = max(1, round(seconds / 60))
+    away = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    return Stop(ExitCode.QUOTA, f"the quota is used up; its next slot is {away} away", _GO_ON)
+
+
+def _wrong_address(status: int) -> Stop:
+    message = f"HTTP {status} without JSON: whatever answers there is not the API"
+    return Stop(ExitCode.FAILED, message, "check api.base_url in reconcile.yaml, or NEXUDUS_BASE_URL")
+
+
+def _unauthorized(outcome: Unauthorized) -> Stop:
+    words = f" ({outcome.words})" if outcome.words else ""
+    return Stop(
+        ExitCode.FAILED,
+        f"HTTP {outcome.status}{words}: bad credentials, or the role CoworkerInvoicePaymentToken-Create is missing",
+        "check NEXUDUS_ACCESS_TOKEN or NEXUDUS_USERNAME and NEXUDUS_PASSWORD, then the roles of that user",
+    )
+
+
+def _emergency_line(intent: IntentEntry, entry: Entry) -> str:
+    found = f"id {entry.id}" if isinstance(entry, AppliedEntry) else entry.type.replace("_", " ")
+    return f"{intent.address}: {found} (operation {intent.operation}, invoice {intent.coworker_invoice_id})"

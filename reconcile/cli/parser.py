@@ -1,0 +1,163 @@
+"""Every command, flag and help text. Knows no command's work: each is named by the module and function that does it."""
+
+import argparse
+import sys
+from typing import Any, Final, NoReturn, TypeAlias
+
+from reconcile import __version__
+
+SHELLS: Final = ("bash", "zsh", "fish")
+
+_EXIT_CODES: Final = """\
+exit codes:
+  0 done   1 failed   2 changes (--detailed-exitcode)   3 refused   4 in doubt   5 quota reached: run again
+  6 locked   7 stale plan   64 wrong usage   65 invalid input   70 bug in the tool   130 interrupted, saved
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse with the exit code of wrong usage (64), and without abbreviations, which later flags would break."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and one sentence, and ends with 64."""
+        self.print_usage(sys.stderr)
+        self.exit(64, f"{self.prog}: error: {message}\n")
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - argparse has no public name for it # pyright: ignore[reportPrivateUsage]
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="reconcile",
+        description="Declare Nexudus payment-token records in YAML, review them, and create each exactly once.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
+    _add_common(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for add in (_add_review, _add_apply, _add_state, _add_start):
+        add(commands)
+    return parser
+
+
+def _add_common(parser: Parser) -> None:
+    parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="run as if started in DIR")
+    verbosity = parser.add_mutually_exclusive_group()
+    verbosity.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
+    verbosity.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    sandbox = parser.add_argument_group("sandbox", "run any command against a local Nexudus, with a state of its own")
+    sandbox.add_argument("--sandbox", action="store_true", help="no credentials, no network, nothing real is touched")
+    sandbox.add_argument("--limits", metavar="SPEC", default=None, help="throttle it: published, or name=number,…")
+    sandbox.add_argument("--faults", metavar="SPEC", default="", help="let it fail: see `reconcile sandbox --help`")
+    sandbox.add_argument("--seed", type=int, metavar="N", default=0, help="the seed for --faults (default 0)")
+
+
+def _command(commands: _Commands, name: str, does: str, text: str, **options: Any) -> Parser:
+    """A command done by `does`: `module:function` below reconcile.cli."""
+    command = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", **options)
+    command.set_defaults(does=does)
+    return command
+
+
+def _add_format(command: Parser, *choices: str) -> None:
+    listed = ("text", "json", *choices)
+    command.add_argument("--format", choices=listed, default="text", help="how to print it (default: text)")
+
+
+def _add_selection(command: Parser) -> None:
+    command.add_argument("--target", action="append", metavar="GLOB", default=[], help="only these addresses")
+    command.add_argument("--exclude", action="append", metavar="GLOB", default=[], help="all but these addresses")
+    command.add_argument("--allow-deletes", type=_count, metavar="N", help="let up to N records be deleted")
+
+
+def _add_lock_timeout(command: Parser) -> None:
+    text = "wait for another run's lock (default 0)"
+    command.add_argument("--lock-timeout", type=_seconds, metavar="S", default=0.0, help=text)
+
+
+def _add_review(commands: _Commands) -> None:
+    validate = _command(commands, "validate", "review:validate", "check the manifests; needs no network and no secrets")
+    _add_format(validate)
+    validate.add_argument("--strict", action="store_true", help="tokens written into manifests are errors")
+    _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
+    plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
+    _add_selection(plan)
+    plan.add_argument("--full", action="store_true", help="show every create")
+    plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
+    _add_format(plan)
+    show = _command(commands, "show", "review:show", "show the state, or one record of it")
+    show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
+    _add_format(show)
+
+
+def _add_apply(commands: _Commands) -> None:
+    apply = _command(commands, "apply", "change:apply", "do the plan, after a typed `yes`")
+    apply.add_argument("plan_file", nargs="?", metavar="PLANFILE", help="a saved plan (not supported yet)")
+    apply.add_argument("--auto-approve", action="store_true", help="do not ask")
+    _add_selection(apply)
+    apply.add_argument("--max-writes", type=_count, metavar="N", help="send at most N writes in this run")
+    apply.add_argument("--full", action="store_true", help="show every create")
+    _add_lock_timeout(apply)
+    _add_format(apply)
+
+
+def _add_state(commands: _Commands) -> None:
+    state = _command(commands, "state", "state:usage", "look at the state, or correct it by hand")
+    verbs = state.add_subparsers(title="commands", metavar="COMMAND", dest="verb")
+    listing = _command(verbs, "list", "state:list_records", "list the records")
+    listing.add_argument("pattern", nargs="*", metavar="GLOB", help="only these addresses")
+    _add_format(listing)
+    showing = _command(verbs, "show", "state:show_record", "show one record")
+    showing.add_argument("address", metavar="ADDRESS")
+    _add_format(showing)
+    moving = _command(verbs, "mv", "state:move", "give a record another address; sends nothing")
+    moving.add_argument("source", metavar="ADDRESS")
+    moving.add_argument("to", metavar="NEW_ADDRESS")
+    removing = _command(verbs, "rm", "state:forget", "forget records without deleting them; sends nothing")
+    removing.add_argument("pattern", nargs="+", metavar="GLOB")
+    _command(verbs, "pull", "state:pull", "print the state")
+    pushing = _command(verbs, "push", "state:push", "replace the state with a file")
+    pushing.add_argument("file", metavar="FILE", help="a state file, or - for standard input")
+    pushing.add_argument("--force", action="store_true", help="even with another lineage or an older serial")
+    for verb in (moving, removing, pushing):
+        _add_lock_timeout(verb)
+    unlock = _command(
+        commands, "unlock", "state:unlock", "remove the lock of a holder on another host, after showing it"
+    )
+    unlock.add_argument("lock_id", metavar="LOCK_ID")
+
+
+def _add_start(commands: _Commands) -> None:
+    init = _command(
+        commands, "init", "start:init", "write a starter folder: settings, an example manifest, ignore rules"
+    )
+    init.add_argument("init_directory", nargs="?", metavar="DIR", default=".")
+    sandbox = _command(commands, "sandbox", "start:sandbox", "run a local Nexudus for trials and tests")
+    sandbox.add_argument("--port", type=_count, metavar="N", default=0, help="the port (default: a free one)")
+    sandbox.add_argument("--db", metavar="FILE", help="keep its records in FILE (default: in memory)")
+    for flag in ("--limits", "--faults"):
+        sandbox.add_argument(flag, metavar="SPEC", default=argparse.SUPPRESS, help="as before the command; see below")
+    sandbox.add_argument("--seed", type=int, metavar="N", default=argparse.SUPPRESS, help="the seed for --faults")
+    completion = _command(commands, "completion", "start:completion", "print a completion script for a shell")
+    completion.add_argument("shell", choices=SHELLS)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds

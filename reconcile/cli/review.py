@@ -1,0 +1,85 @@
+"""validate, schema, plan, show: what reviewers look at. Nothing here changes a byte."""
+
+import argparse
+import time
+
+from reconcile import __version__
+from reconcile.adapters.excerpts import with_excerpts
+from reconcile.app.project import open_project, read_manifests
+from reconcile.app.review import plan as plan_project
+from reconcile.cli.console import Console
+from reconcile.core.changes import Plan, Selection
+from reconcile.core.diagnostics import has_errors
+from reconcile.core.errors import ExitCode
+from reconcile.core.manifest import Manifests
+from reconcile.core.times import iso
+from reconcile.render.diagnostics import as_json as diagnostic_as_json
+from reconcile.render.diagnostics import as_text as diagnostics_as_text
+from reconcile.render.plan_json import plan_as_json
+from reconcile.render.plan_text import plan_as_text
+from reconcile.render.words import counted
+from reconcile.settings import environment
+
+
+def validate(args: argparse.Namespace, console: Console) -> int:
+    """Checks the manifests and prints every problem of every file."""
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    manifests = read_manifests(project, strict=args.strict)
+    if args.format == "json":
+        console.out_json(_as_json(manifests))
+    else:
+        diagnostics = with_excerpts(manifests.diagnostics, project.root)
+        console.out(diagnostics_as_text(diagnostics, colour=console.out_style.colour) + _verdict(manifests))
+    return ExitCode.INVALID if has_errors(manifests.diagnostics) else ExitCode.DONE
+
+
+def _as_json(manifests: Manifests) -> dict[str, object]:
+    return {
+        "valid": not has_errors(manifests.diagnostics),
+        "manifests": {"digest": manifests.digest, "files": manifests.files, "records": len(manifests.records)},
+        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in manifests.diagnostics],
+    }
+
+
+def _verdict(manifests: Manifests) -> str:
+    if has_errors(manifests.diagnostics):
+        return ""
+    return f"Valid: {counted(len(manifests.records), 'record')} in {counted(manifests.files, 'file')}.\n"
+
+
+def schema(args: argparse.Namespace, console: Console) -> int:  # noqa: ARG001 - commands have one signature
+    """Prints the JSON Schema of a manifest."""
+    from reconcile.core.manifest_schema import json_schema
+
+    console.out_json(json_schema())
+    return ExitCode.DONE
+
+
+def plan(args: argparse.Namespace, console: Console) -> int:
+    """Prints what apply would do."""
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    selection = Selection(tuple(args.target), tuple(args.exclude))
+    planned = plan_project(project, selection, args.allow_deletes)
+    if args.format == "json":
+        console.out_json(plan_as_json(planned, created_at=iso(time.time()), tool_version=__version__))
+    else:
+        console.diagnose(with_excerpts(planned.diagnostics, project.root))
+        console.out(plan_as_text(planned, full=args.full, style=console.out_style))
+        _suggest(planned, console)
+    has_changes = args.detailed_exitcode and not planned.is_empty
+    return ExitCode.CHANGES if has_changes else ExitCode.DONE
+
+
+def _suggest(planned: Plan, console: Console) -> None:
+    if not planned.is_empty and not planned.refusals and not console.is_quiet:
+        console.tell("Nothing was sent. `reconcile apply` does it, after asking.")
+
+
+def show(args: argparse.Namespace, console: Console) -> int:
+    """Prints the state, or one record of it."""
+    from reconcile.cli.state import list_records, show_record
+
+    if args.address is None:
+        args.pattern = []
+        return list_records(args, console)
+    return show_record(args, console)

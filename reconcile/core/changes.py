@@ -1,0 +1,156 @@
+"""What a plan is made of: changes, refusals, cost, and which addresses it speaks of. Plain values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from reconcile.core.diagnostics import Diagnostic, Location
+from reconcile.core.differences import FieldChange
+from reconcile.core.operations import Doubt
+from reconcile.core.quota import Limits
+from reconcile.core.records import Address, PaymentToken, StateRecord
+
+
+class Action(StrEnum):
+    """What would happen to an address, in the order in which plans list it."""
+
+    MOVE = "move"
+    FORGET = "forget"
+    ADOPT = "adopt"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    RECORD = "record"
+    IN_DOUBT = "in_doubt"
+
+
+WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+"""The actions that cost a write against the quota."""
+
+STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
+"""The actions that send no request at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do about one address.
+
+    Attributes:
+        id: The record concerned; None while there is none.
+        location: Where the address is declared; None when it no longer is.
+        reason: Why, where the action alone does not say; with "may update", the token could not be compared.
+        declared: What it shall become; None for deletes and for what is forgotten.
+        held: What the state remembers; None for creates.
+        moved_from: The address it had so far, for moves.
+        doubt: The write whose outcome is unknown, for an address in doubt.
+    """
+
+    action: Action
+    address: Address
+    id: int | None = None
+    location: Location | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str = ""
+    declared: PaymentToken | None = field(default=None, repr=False)
+    held: StateRecord | None = field(default=None, repr=False)
+    moved_from: Address = ""
+    doubt: Doubt | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why apply will not do this plan as it stands: the rule, the addresses it concerns, and the ways on."""
+
+    rule: str
+    message: str
+    addresses: tuple[Address, ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """The most changes of a kind that a plan may hold; None is no limit (product.md, "Settings")."""
+
+    max_creates: int | None = None
+    max_updates: int | None = None
+    max_deletes: int | None = 0
+    max_consecutive_rejections: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan takes at the account's limits: `seconds` spent sending, on as many quota `days`."""
+
+    writes: int
+    reads: int
+    seconds: float
+    days: int
+    writes_left_today: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which addresses a plan speaks of: those that match a target, if there are any, and no exclusion."""
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    def has(self, address: Address) -> bool:
+        """Whether the address is spoken of."""
+        targeted = not self.targets or any(fnmatchcase(address, pattern) for pattern in self.targets)
+        return targeted and not any(fnmatchcase(address, pattern) for pattern in self.excludes)
+
+    def unmatched(self, addresses: Iterable[Address]) -> list[str]:
+        """The patterns that match none of `addresses`: most likely typing errors."""
+        left = {*self.targets, *self.excludes}
+        for address in addresses:
+            left = {pattern for pattern in left if not fnmatchcase(address, pattern)}
+            if not left:
+                break
+        return sorted(left)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What apply would do, bound to the state (lineage, serial) and the manifests (digest) it was made from.
+
+    Attributes:
+        unchanged: How many declared records need nothing.
+        compared_by_source: How many tokens could be compared only by where they come from.
+    """
+
+    plan_id: str
+    lineage: str
+    serial: int
+    digest: str
+    files: int
+    records: int
+    changes: tuple[Change, ...]
+    unchanged: int
+    compared_by_source: int
+    refusals: tuple[Refusal, ...]
+    cost: Cost
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def having(self, *actions: Action) -> list[Change]:
+        """The changes with one of these actions, in plan order."""
+        return [change for change in self.changes if change.action in actions]
+
+    def count(self, action: Action) -> int:
+        """How many changes have this action."""
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether apply would have nothing to do."""
+        return not self.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Limiting:
+    """What bounds a plan: safety, the account's limits, and the writes of the last day as far as they are known."""
+
+    safety: Safety = field(default_factory=Safety)
+    limits: Limits = field(default_factory=Limits)
+    writes_used_today: int | None = None

@@ -1,0 +1,201 @@
+"""The quick way from a manifest entry to a declared record: it accepts what is obviously valid and doubts the rest.
+
+The definition of an entry is `manifest_schema.py`. What is accepted here, that accepts too, with an equal record (a
+property test holds this); what is doubted here goes there, to become a record after all, or diagnostics. So nothing
+here explains anything, and pydantic is not loaded for manifests without mistakes.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from reconcile.core.diagnostics import Location
+from reconcile.core.nodes import COLLECTION_STYLES, MappingNode, Node
+from reconcile.core.records import (
+    LITERAL,
+    MAX_ID,
+    PROVIDERS,
+    UNMANAGED,
+    Address,
+    Managed,
+    PaymentToken,
+    Provider,
+    Secret,
+    Unmanaged,
+)
+
+MAX_TOKEN: Final = 4096
+RESERVED_PREFIXES: Final = ("NEXUDUS_", "RECONCILE_")
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+"""What a YAML reader takes for null when it is not quoted; only `null` itself is accepted."""
+
+BOOLEANS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+
+_BY_NUMBER: Final = {str(provider.value): provider for provider in Provider}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a file declares for each of its records that does not say otherwise."""
+
+    regular_payment_provider: Provider | Literal[Unmanaged.UNMANAGED] | None = UNMANAGED
+    notes: Managed = UNMANAGED
+    protect: bool = False
+    token_source: Managed = UNMANAGED
+    token_version: int | None = None
+
+
+NO_DEFAULTS: Final = Defaults()
+
+
+class _DoubtError(Exception):
+    """Not obviously valid."""
+
+
+def obvious_record(
+    address: Address, location: Location, node: MappingNode, defaults: Defaults, env_prefix: str
+) -> PaymentToken | None:
+    """The record that an entry declares, or None when it takes a closer look to tell."""
+    values = node.values
+    get = values.get
+    provider, notes, protect = defaults.regular_payment_provider, defaults.notes, defaults.protect
+    source, version, literal = defaults.token_source, defaults.token_version, None
+    known = 1
+    try:
+        invoice = _whole_number(values["coworker_invoice_id"])
+        if (value := get("regular_payment_provider")) is not None:
+            provider = _provider(value)
+            known += 1
+        if (value := get("notes")) is not None:
+            notes = _notes(value)
+            known += 1
+        if (value := get("protect")) is not None:
+            protect = _flag(value)
+            known += 1
+        if (value := get("token_from")) is not None:
+            source, version = _token_from(value, env_prefix)
+            known += 1
+        elif (value := get("token")) is not None:
+            source, version, literal = _token(value)
+            known += 1
+    except (_DoubtError, KeyError):
+        return None
+    if known != len(values):
+        return None
+    return PaymentToken(address, location, invoice, provider, notes, source, version, protect, literal)
+
+
+def with_late_defaults(record: PaymentToken, defaults: Defaults, *, is_protect_declared: bool) -> PaymentToken:
+    """The record as it would be had the defaults stood before it in the file."""
+    fields: dict[str, object] = {}
+    if record.regular_payment_provider is UNMANAGED:
+        fields["regular_payment_provider"] = defaults.regular_payment_provider
+    if record.notes is UNMANAGED:
+        fields["notes"] = defaults.notes
+    if record.token_source is UNMANAGED:
+        fields["token_source"] = defaults.token_source
+        fields["token_version"] = defaults.token_version
+    if not is_protect_declared:
+        fields["protect"] = defaults.protect
+    return replace(record, **fields)
+
+
+def is_whole_number(text: str) -> bool:
+    """Whether it is plain digits for 1 to 2^63 - 1, without a leading zero."""
+    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 19 and int(text) <= MAX_ID
+
+
+def is_variable_name(text: str) -> bool:
+    """Whether an environment variable can be called so: a letter or `_`, then letters, digits and `_`."""
+    return text.isascii() and text.isidentifier()
+
+
+def is_reserved(text: str) -> bool:
+    """Whether an environment variable belongs to the tool itself, and so may hold its own credentials."""
+    return text.upper().startswith(RESERVED_PREFIXES)
+
+
+def is_secret_path(text: str) -> bool:
+    """Whether it is a relative path that stays below the folder it starts from and meets no hidden file."""
+    if not text.isprintable() or "\\" in text or len(text) > MAX_TOKEN:
+        return False
+    return all(part and part[0] != "." for part in text.split("/"))
+
+
+def _whole_number(node: Node) -> int:
+    if node.style or not is_whole_number(node.value):
+        raise _DoubtError
+    return int(node.value)
+
+
+def _provider(node: Node) -> Provider | None:
+    if node.style in COLLECTION_STYLES:
+        raise _DoubtError
+    text = node.value
+    provider = PROVIDERS.get(text)
+    if provider is None and not node.style:
+        provider = _BY_NUMBER.get(text)
+    if provider is None and (node.style or text != "null"):
+        raise _DoubtError
+    return provider
+
+
+def _notes(node: Node) -> str | None:
+    text = _text(node)
+    if text is not None and not text.isprintable():
+        raise _DoubtError
+    return text
+
+
+def _text(node: Node) -> str | None:
+    style = node.style
+    if style in COLLECTION_STYLES:
+        raise _DoubtError
+    text = node.value
+    if not style and text in NULLS:
+        if text == "null":
+            return None
+        raise _DoubtError
+    return text
+
+
+def _flag(node: Node) -> bool:
+    if node.style or node.value not in {"true", "false"}:
+        raise _DoubtError
+    return node.value == "true"
+
+
+def _token(node: Node) -> tuple[str | None, None, Secret | None]:
+    text = _text(node)
+    if text is None:
+        return None, None, None
+    if not text or len(text) > MAX_TOKEN or not text.isprintable():
+        raise _DoubtError
+    return LITERAL, None, Secret(text)
+
+
+def _token_from(node: Node, env_prefix: str) -> tuple[str, int | None]:
+    if type(node) is not MappingNode:
+        raise _DoubtError
+    values = node.values
+    version = _whole_number(values["version"]) if "version" in values else None
+    if len(values) != (1 if version is None else 2):
+        raise _DoubtError
+    if (name := values.get("env")) is not None:
+        return _variable(name, env_prefix), version
+    return _secret_file(values["file"]), version
+
+
+def _variable(node: Node, env_prefix: str) -> str:
+    text = _text(node)
+    if text is None or not is_variable_name(text) or is_reserved(text) or not text.startswith(env_prefix):
+        raise _DoubtError
+    if not node.style and text in BOOLEANS:
+        raise _DoubtError
+    return "env:" + text
+
+
+def _secret_file(node: Node) -> str:
+    text = _text(node)
+    if text is None or not is_secret_path(text):
+        raise _DoubtError
+    return "file:" + text

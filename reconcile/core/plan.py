@@ -1,0 +1,299 @@
+"""The plan: what it would take to make the records what the manifests declare. Made without touching anything.
+
+Order (product.md, "Manifest"): moved, removed, imports, then the comparison. Later rooms only carry out or show what
+is decided here.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from reconcile.core.changes import (
+    WRITES,
+    Action,
+    Change,
+    Cost,
+    Limiting,
+    Plan,
+    Refusal,
+    Safety,
+    Selection,
+)
+from reconcile.core.differences import (
+    FingerprintOf,
+    TokenComparison,
+    compare_token,
+    field_changes,
+    fields_differ,
+    record_differs,
+)
+from reconcile.core.manifest import Manifests, Moved
+from reconcile.core.operations import Doubt
+from reconcile.core.quota import price
+from reconcile.core.records import Address, PaymentToken, StateRecord
+from reconcile.core.state import State
+
+_EVERYTHING = Selection()
+_PUBLISHED = Limiting()
+
+
+def make_plan(
+    manifests: Manifests,
+    state: State,
+    doubts: Mapping[Address, Doubt],
+    fingerprint_of: FingerprintOf,
+    *,
+    selection: Selection = _EVERYTHING,
+    limiting: Limiting = _PUBLISHED,
+) -> Plan:
+    """Compares what is declared with what is remembered.
+
+    Args:
+        manifests: What is declared, without errors.
+        state: What is remembered, with the journal folded in.
+        doubts: The writes whose outcome is unknown, by address; nothing else is planned for these.
+        fingerprint_of: See `FingerprintOf`.
+        selection: The addresses the plan may speak of.
+        limiting: What bounds the plan and prices it.
+    """
+    draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection.has)
+    draft.move()
+    draft.forget()
+    draft.adopt()
+    draft.compare()
+    draft.retire()
+    draft.name_doubts()
+    changes = draft.in_order()
+    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety))
+    return Plan(
+        plan_id=_plan_id(manifests, state, changes),
+        lineage=state.lineage,
+        serial=state.serial,
+        digest=manifests.digest,
+        files=manifests.files,
+        records=len(manifests.records),
+        changes=changes,
+        unchanged=draft.unchanged,
+        compared_by_source=draft.compared_by_source,
+        refusals=refusals,
+        cost=_cost(changes, limiting),
+        diagnostics=manifests.diagnostics,
+    )
+
+
+class _Draft:
+    """A plan in the making. `held` is the state as it will be once moves and forgetting are done."""
+
+    def __init__(
+        self,
+        manifests: Manifests,
+        held: dict[Address, StateRecord],
+        doubts: Mapping[Address, Doubt],
+        fingerprint_of: FingerprintOf,
+        is_selected: Callable[[Address], bool],
+    ) -> None:
+        self.refusals: list[Refusal] = []
+        self.unchanged = 0
+        self.compared_by_source = 0
+        self._manifests = manifests
+        self._held = held
+        self._doubts = dict(doubts)
+        self._fingerprint_of = fingerprint_of
+        self._is_selected = is_selected
+        self._by_action: dict[Action, list[Change]] = {action: [] for action in Action}
+
+    def in_order(self) -> tuple[Change, ...]:
+        return tuple(change for changes in self._by_action.values() for change in changes)
+
+    def move(self) -> None:
+        for moved in _in_chain_order(self._manifests.moved):
+            held = self._held.get(moved.source)
+            if not self._is_selected(moved.to):
+                continue
+            if moved.source in self._doubts and moved.to not in self._doubts:
+                self._doubts[moved.to] = self._doubts.pop(moved.source)  # a rename carries its doubt along
+            elif held is None:
+                continue
+            if moved.to in self._held:
+                self._refuse_move(moved.source, moved.to)
+                continue
+            if held is not None:
+                self._held[moved.to] = self._held.pop(moved.source)
+            self._add(
+                Change(
+                    Action.MOVE,
+                    moved.to,
+                    id=held.id if held else None,
+                    location=moved.location,
+                    held=held,
+                    moved_from=moved.source,
+                )
+            )
+
+    def _refuse_move(self, source: Address, to: Address) -> None:
+        message = f"cannot move {source} to {to}: the state holds both"
+        help_ = f"`reconcile state rm {source}` forgets the first, or remove the `moved` entry"
+        self.refusals.append(Refusal("move-conflict", message, (source, to), help_))
+        self._held.pop(source)  # named once here; not planned as a delete on top
+
+    def forget(self) -> None:
+        patterns = [removed.pattern for removed in self._manifests.removed]
+        if not patterns:
+            return
+        for address in sorted(self._held):
+            if self._is_selected(address) and any(fnmatchcase(address, pattern) for pattern in patterns):
+                held = self._held.pop(address)
+                self._add(Change(Action.FORGET, address, id=held.id, held=held))
+
+    def adopt(self) -> None:
+        owners = {record.id: address for address, record in self._held.items()} if self._manifests.imports else {}
+        for wanted in self._manifests.imports:
+            owner = owners.get(wanted.id)
+            if owner == wanted.to or not self._is_selected(wanted.to):
+                continue
+            taken = self._held.get(wanted.to)
+            if owner is not None or taken is not None:
+                holder = f"{owner} owns id {wanted.id}" if owner else f"{wanted.to} is id {taken.id if taken else 0}"
+                message = f"cannot import id {wanted.id} as {wanted.to}: {holder} already"
+                self.refusals.append(Refusal("import-conflict", message, (wanted.to,), "remove the `imports` entry"))
+                continue
+            declared = self._manifests.records[wanted.to]
+            self._add(Change(Action.ADOPT, wanted.to, id=wanted.id, location=wanted.location, declared=declared))
+
+    def compare(self) -> None:
+        adopted = {change.address for change in self._by_action[Action.ADOPT]}
+        for address, declared in self._manifests.records.items():
+            if not self._is_selected(address) or address in self._doubts or address in adopted:
+                continue
+            held = self._held.get(address)
+            if held is None:
+                self._add(Change(Action.CREATE, address, location=declared.location, declared=declared))
+            elif held.coworker_invoice_id != declared.coworker_invoice_id:
+                self._refuse_other_invoice(declared, held)
+            else:
+                self._compare_with(declared, held)
+
+    def _refuse_other_invoice(self, declared: PaymentToken, held: StateRecord) -> None:
+        message = (
+            f"{declared.location}: {declared.address} was created for invoice {held.coworker_invoice_id}; "
+            f"a record cannot change to invoice {declared.coworker_invoice_id}"
+        )
+        help_ = "declare the new invoice under a new address"
+        self.refusals.append(Refusal("invoice-changed", message, (declared.address,), help_))
+
+    def _compare_with(self, declared: PaymentToken, held: StateRecord) -> None:
+        token = compare_token(declared, held, self._fingerprint_of)
+        self.compared_by_source += token in _BY_SOURCE
+        fields_changed = fields_differ(declared, held)
+        if fields_changed or token is TokenComparison.CHANGED:
+            action, reason = Action.UPDATE, ""
+        elif token is TokenComparison.MAY_HAVE_CHANGED:
+            action, reason = Action.UPDATE, "may update"
+        elif token is TokenComparison.ONLY_RECORDED_DIFFERENTLY or record_differs(declared, held):
+            action, reason = Action.RECORD, "the state alone"
+        else:
+            self.unchanged += 1
+            return
+        self._add(
+            Change(
+                action,
+                declared.address,
+                id=held.id,
+                location=declared.location,
+                fields=field_changes(declared, held, token),
+                reason=reason,
+                declared=declared,
+                held=held,
+            )
+        )
+
+    def retire(self) -> None:
+        for address in sorted(self._held.keys() - self._manifests.records.keys()):
+            if not self._is_selected(address) or address in self._doubts:
+                continue
+            held = self._held[address]
+            self._add(Change(Action.DELETE, address, id=held.id, held=held, reason="no longer declared"))
+            if held.protect:
+                message = f"{address} (id {held.id}) is protected and no longer declared"
+                help_ = (
+                    f"declare it again, or set `protect: false` and apply before retiring it; or --exclude {address}"
+                )
+                self.refusals.append(Refusal("protected", message, (address,), help_))
+
+    def name_doubts(self) -> None:
+        for address, doubt in sorted(self._doubts.items()):
+            if self._is_selected(address):
+                declared = self._manifests.records.get(address)
+                location = declared.location if declared else None
+                self._add(
+                    Change(
+                        Action.IN_DOUBT, address, location=location, declared=declared, doubt=doubt, reason=doubt.seen
+                    )
+                )
+
+    def _add(self, change: Change) -> None:
+        self._by_action[change.action].append(change)
+
+
+_BY_SOURCE = frozenset({TokenComparison.SAME_BY_SOURCE, TokenComparison.MAY_HAVE_CHANGED})
+
+
+def _in_chain_order(moves: Iterable[Moved]) -> list[Moved]:
+    """Such that a chain a -> b -> c moves b away before a arrives there, whatever order it is written in."""
+    by_source = {moved.source: moved for moved in moves}
+    ordered: dict[Address, Moved] = {}
+    for moved in by_source.values():
+        chain: list[Moved] = []
+        following: Moved | None = moved
+        while following is not None and following.source not in ordered and following not in chain:
+            chain.append(following)
+            following = by_source.get(following.to)
+        ordered.update((link.source, link) for link in reversed(chain))
+    return list(ordered.values())
+
+
+def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
+    limits = {Action.CREATE: safety.max_creates, Action.UPDATE: safety.max_updates, Action.DELETE: safety.max_deletes}
+    addresses: dict[Action, list[Address]] = {action: [] for action in limits}
+    for change in changes:
+        if change.action in addresses:
+            addresses[change.action].append(change.address)
+    return [
+        _over_limit(action, addresses[action], limit)
+        for action, limit in limits.items()
+        if limit is not None and len(addresses[action]) > limit
+    ]
+
+
+def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal:
+    count = len(addresses)
+    raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
+    excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or --exclude"
+    plural = "" if count == 1 else "s"
+    message = f"{count:,} {action}{plural}, {limit:,} allowed"
+    return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
+
+
+def _cost(changes: Iterable[Change], limiting: Limiting) -> Cost:
+    writes = sum(change.action in WRITES for change in changes)
+    used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
+    seconds, days = price(writes, 0, limiting.limits, used or 0)
+    left = max(0, per_day - used) if per_day is not None and used is not None else None
+    return Cost(writes=writes, reads=0, seconds=seconds, days=days, writes_left_today=left)
+
+
+def _plan_id(manifests: Manifests, state: State, changes: tuple[Change, ...]) -> str:
+    """Eight hex digits that differ when the plan does.
+
+    Creates follow from the manifests and the state, so they are counted, not listed: hashing 100,000 of them would
+    cost more than finding them.
+    """
+    digest = hashlib.sha256(f"{state.lineage} {state.serial} {len(state.records)} {manifests.digest}".encode())
+    creates = 0
+    for change in changes:
+        if change.action is Action.CREATE:
+            creates += 1
+        else:
+            digest.update(f"{change.action} {change.address} {change.id} {change.fields} {change.reason}\n".encode())
+    digest.update(str(creates).encode())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,152 @@
+"""The account's limits as sliding windows over a list of times: when the next request may leave, and what a plan costs.
+
+Pure arithmetic over times that somebody else keeps, in whatever clock they were taken: the monotonic one for a pace in
+memory, the wall clock for a ledger that outlives the run. Nothing here sleeps, sends or knows what time it is.
+
+Two rules hold for every window (protocol.md, "The quota is a resource"):
+
+- A slot frees one window plus a margin after its charge, because the server counts arrivals, not departures.
+- Windows of up to an hour are filled evenly, so that a long run neither bursts nor stops in the middle of one. A day is
+  used as it comes: work that fits into today is not stretched over it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from reconcile.core.errors import ExitCode, ReconcileError
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86400.0
+
+_MARGIN = 0.5
+_SPACING_MARGIN = 0.02
+
+_EVEN_UP_TO = HOUR
+# Rhythm is kept over eight slots and only loosely from one to the next, so that waking up late costs no throughput.
+_RHYTHM = 8
+_CLOSEST = 0.9
+
+
+class QuotaError(ReconcileError):
+    """The quota is used up, or the server keeps throttling: run again to go on."""
+
+    exit_code = ExitCode.QUOTA
+    default_code = "quota"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `limit` charges in any `seconds`; a slot frees `margin` seconds later than that."""
+
+    seconds: float
+    limit: int
+    margin: float
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two evenly spaced charges that fill the window."""
+        return (self.seconds + self.margin) / self.limit
+
+    def wait(self, charged: Sequence[float], now: float) -> float:
+        """Seconds until one more charge fits, 0 or less when it does now; `charged` is sorted."""
+        if not charged:
+            return 0.0
+        earliest = now
+        if len(charged) >= self.limit:
+            earliest = charged[-self.limit] + self.seconds + self.margin
+        if self.limit > 1 and self.seconds <= _EVEN_UP_TO:
+            earliest = max(earliest, self._next_beat(charged))
+        return earliest - now
+
+    def _next_beat(self, charged: Sequence[float]) -> float:
+        closest = charged[-1] + _CLOSEST * self.interval
+        return max(closest, charged[-_RHYTHM] + _RHYTHM * self.interval) if len(charged) >= _RHYTHM else closest
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The published limits of an account; None switches one off (nexudus-api.md, "Limits").
+
+    Writes count as requests too. `requests_per_second` is published as one per 100 ms, so it is a spacing.
+    """
+
+    writes_per_minute: int | None = 60
+    writes_per_day: int | None = 5000
+    requests_per_second: int | None = 10
+    requests_per_minute: int | None = 120
+    requests_per_hour: int | None = 5000
+    requests_per_day: int | None = 200000
+
+
+UNLIMITED = Limits(None, None, None, None, None, None)
+
+
+def write_windows(limits: Limits) -> tuple[Window, ...]:
+    """What the charges of writes alone have to fit into."""
+    return _windows((MINUTE, limits.writes_per_minute), (DAY, limits.writes_per_day))
+
+
+def request_windows(limits: Limits) -> tuple[Window, ...]:
+    """What the charges of all requests, writes included, have to fit into."""
+    windows = _windows(
+        (MINUTE, limits.requests_per_minute), (HOUR, limits.requests_per_hour), (DAY, limits.requests_per_day)
+    )
+    if limits.requests_per_second is None:
+        return windows
+    return (Window(1 / limits.requests_per_second, 1, _SPACING_MARGIN), *windows)
+
+
+def _windows(*pairs: tuple[float, int | None]) -> tuple[Window, ...]:
+    return tuple(Window(seconds, limit, _MARGIN) for seconds, limit in pairs if limit is not None)
+
+
+def next_slot(windows: Sequence[Window], charged: Sequence[float], now: float) -> float:
+    """Seconds to wait until one more charge fits into every window; 0 when it fits now.
+
+    Args:
+        windows: The windows this charge counts in.
+        charged: When earlier ones were charged, ascending; those older than `horizon` make no difference.
+        now: The time, of the same clock.
+    """
+    return max((window.wait(charged, now) for window in windows), default=0.0) if charged else 0.0
+
+
+def horizon(windows: Sequence[Window]) -> float:
+    """Seconds after which a charge no longer matters to any of the windows."""
+    return max((window.seconds + window.margin for window in windows), default=0.0)
+
+
+def writes_used_last_day(charged: Sequence[float], now: float) -> int:
+    """How many of the writes charged at these times (ascending) still count against the day's limit."""
+    return len(charged) - bisect_right(charged, now - DAY - _MARGIN)
+
+
+def price(writes: int, reads: int, limits: Limits, used_today: int = 0) -> tuple[float, int]:
+    """What sending so much takes: seconds of sending at the published pace, and the number of quota days it touches.
+
+    Args:
+        writes: Requests that count against the write limits.
+        reads: All others.
+        limits: The account's limits; where one is None, it costs nothing.
+        used_today: Writes of the last 24 hours, which today's share has already gone to.
+    """
+    requests = writes + reads
+    if not requests:
+        return 0.0, 0
+    paces = (
+        (writes, MINUTE, limits.writes_per_minute),
+        (requests, 1.0, limits.requests_per_second),
+        (requests, MINUTE, limits.requests_per_minute),
+        (requests, HOUR, limits.requests_per_hour),
+    )
+    seconds = max((count * window / limit for count, window, limit in paces if limit is not None), default=0.0)
+    return seconds, max(1, _days(writes, limits.writes_per_day, used_today), _days(requests, limits.requests_per_day))
+
+
+def _days(count: int, per_day: int | None, used: int = 0) -> int:
+    if per_day is None or not count:
+        return 0
+    return ceil((count + min(used, per_day)) / per_day)

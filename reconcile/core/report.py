@@ -1,0 +1,62 @@
+"""What a run did: a result for each planned create, and why it stopped, if it did."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from reconcile.core.changes import Change
+from reconcile.core.errors import ExitCode, gravest
+from reconcile.core.operations import Doubt
+
+Status: TypeAlias = Literal["applied", "rejected", "in_doubt", "unattempted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one planned create; `words` say why, wherever it was not applied."""
+
+    status: Status
+    change: Change
+    id: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run ended before its plan did, and what to do about it."""
+
+    exit_code: ExitCode
+    message: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. `results` has one entry for each planned create, in plan order.
+
+    Attributes:
+        doubts: Writes that were in doubt before this run, and still are.
+        state_changes: How many changes of the state alone were recorded.
+        writes: How many requests that count against the write quota were sent.
+        seconds: How long the run took.
+    """
+
+    results: tuple[Result, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    stop: Stop | None = None
+    state_changes: int = 0
+    writes: int = 0
+    seconds: float = 0.0
+
+    def having(self, status: Status) -> list[Result]:
+        """The results with this status, in plan order."""
+        return [result for result in self.results if result.status == status]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the run ends with; the gravest when several apply."""
+        codes = {ExitCode.FAILED} if self.having("rejected") else set[ExitCode]()
+        if self.doubts or self.having("in_doubt"):
+            codes.add(ExitCode.IN_DOUBT)
+        if self.stop is not None:
+            codes.add(self.stop.exit_code)
+        return gravest(codes)

@@ -1,0 +1,235 @@
+"""State <-> the bytes of `state.json`: versions, upgrades, and what is wrong with a damaged file.
+
+One record a line, keys sorted, so that a diff reads record by record. What holds no token in memory (`StateRecord`)
+holds none here. This module must not open anything: bytes in, bytes out.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias, cast
+
+import orjson
+
+from reconcile.core.errors import StateError
+from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
+from reconcile.core.records import MAX_ID, Address, StateRecord, is_address
+from reconcile.core.state import State
+
+VERSION: Final = 1
+
+Upgrade: TypeAlias = Callable[[Plain], Plain]
+
+UPGRADES: Final[Mapping[int, Upgrade]] = {}
+"""From a version to the next one; version 1 is the first. The backup keeps what was there before."""
+
+_HEAD: Final = ["lineage", "records", "serial", "tool_version", "version"]
+_RESTORE: Final = "restore state.json.backup, or a copy of the whole state folder"
+
+
+def dump_state(state: State) -> bytes:
+    """The bytes of a state; the same state always gives the same bytes."""
+    records = state.records
+    lines = b",\n".join(
+        [b"%b:%b" % (orjson.dumps(address), orjson.dumps(to_plain(records[address]))) for address in sorted(records)]
+    )
+    return b'{"lineage":%b,"records":{%b},"serial":%d,"tool_version":%b,"version":%d}\n' % (
+        orjson.dumps(state.lineage),
+        b"\n%b\n" % lines if lines else b"",
+        state.serial,
+        orjson.dumps(state.tool_version),
+        VERSION,
+    )
+
+
+def load_state(data: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> State:
+    """The state of a file's bytes, upgraded from an older version where need be.
+
+    Raises:
+        StateError: Code `state-too-new` when a newer tool wrote it; `state-corrupt` when it is not a state, with the
+            line where that shows and what to do.
+    """
+    quick = _load_canonical(data)
+    return quick if quick is not None else _load_carefully(data, upgrades)
+
+
+def _load_canonical(data: bytes) -> State | None:
+    """The state of bytes that `dump_state` wrote; None when in doubt.
+
+    Line by line, because a hundred thousand parsed objects at once cost more memory than the state itself.
+    """
+    lines = data.split(b"\n")
+    if len(lines) < 4 or lines[-1]:
+        return None
+    head = _canonical_head(lines[0] + lines[-2])
+    if head is None:
+        return None
+    records: dict[Address, StateRecord] = {}
+    try:
+        keys = len(_HEAD) + _read_records(lines[1:-2], records)
+    except (ValueError, AttributeError):
+        return None
+    if not _has_single_keys(data, keys) or not _is_separated(data, lines[-3], len(records)):
+        return None
+    return State(head["lineage"], head["serial"], head["tool_version"], records)
+
+
+def _read_records(lines: list[bytes], records: dict[Address, StateRecord]) -> int:
+    """Fills `records` from canonical lines, and counts the keys in them; ValueError or AttributeError when in doubt."""
+    accept, parse = reader_of(StateRecord), orjson.loads
+    keys, last = len(lines), ""
+    for line in lines:
+        ((address, raw),) = parse(b"{%b}" % line.removesuffix(b",")).items()
+        keys += len(raw)
+        record = accept(raw)
+        # Sorted lines cannot name an address twice.
+        if record is None or address <= last or not _is_sound(address, record):
+            raise ValueError(address)
+        records[address] = record
+        last = address
+    return keys
+
+
+def _canonical_head(framed: bytes) -> Plain | None:
+    """The first and the last line of a canonical file, which together are the same file without its records."""
+    try:
+        head = orjson.loads(framed)
+    except orjson.JSONDecodeError:
+        return None
+    return head if _is_head(head) and head["version"] == VERSION and not head["records"] else None
+
+
+def _is_head(head: Plain) -> bool:
+    return (
+        sorted(head) == _HEAD
+        and type(head["lineage"]) is str
+        and type(head["serial"]) is int
+        and 0 <= head["serial"] <= MAX_ID
+        and type(head["tool_version"]) is str
+        and type(head["records"]) is dict
+    )
+
+
+def _is_sound(address: Address, record: StateRecord) -> bool:
+    return 0 < record.id <= MAX_ID and 0 < record.coworker_invoice_id <= MAX_ID and is_address(address)
+
+
+def _has_single_keys(data: bytes, keys: int) -> bool:
+    """Whether no object names a key twice, of which a parser would keep only the last.
+
+    Inside a string a quote follows a backslash, so every other `":` ends a key. A key with white space before its colon
+    would escape this count, so there may be none.
+    """
+    ends = data.count(b'":') - data.count(b'\\":')
+    spaced = (b'" ', b'"\t', b'"\r', b'"\n')
+    return ends == keys and all(data.count(end) == data.count(b"\\" + end) for end in spaced)
+
+
+def _is_separated(data: bytes, last_line: bytes, records: int) -> bool:
+    return data.count(b",\n") == records - 1 and not last_line.endswith(b",")
+
+
+def _load_carefully(data: bytes, upgrades: Mapping[int, Upgrade]) -> State:
+    """The same, one question after another, each with its own answer to a person."""
+    head = _upgraded(_parse(data), upgrades)
+    if not _is_head(head):
+        _refuse_head(head)
+    records = {address: _record(data, address, raw) for address, raw in head["records"].items()}
+    return State(head["lineage"], head["serial"], head["tool_version"], records)
+
+
+def _parse(data: bytes) -> Plain:
+    import json  # tells duplicate keys and lines, which the fast parser cannot
+
+    if not data.strip():
+        raise _corrupt("state.json is empty")
+    try:
+        found = json.loads(data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise _corrupt("state.json is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
+    except json.JSONDecodeError as error:
+        raise _corrupt(*_syntax(data, error.msg, error.lineno)) from None
+    except _DuplicateKeyError as error:
+        raise _corrupt(f'state.json names "{error}" twice', _line_of(data, str(error), last=True)) from None
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(f"state.json cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise _corrupt("state.json is not a JSON object")
+    return cast("Plain", found)
+
+
+class _DuplicateKeyError(ValueError):
+    """An object names a key twice."""
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> Plain:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        raise _DuplicateKeyError(next(name for name, _ in pairs if name in seen or seen.add(name)))
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _syntax(data: bytes, words: str, line: int) -> tuple[str, int]:
+    conflict = re.search(rb"^(<{7}|={7}|>{7})", data, re.MULTILINE)
+    if conflict:
+        return "state.json holds an unresolved merge conflict", data.count(b"\n", 0, conflict.start()) + 1
+    if line > data.rstrip().count(b"\n") and not data.rstrip().endswith(b"}"):
+        return "state.json was cut off", line
+    return f"state.json is not valid JSON ({words[0].lower()}{words[1:]})", line
+
+
+def _upgraded(head: Plain, upgrades: Mapping[int, Upgrade]) -> Plain:
+    version = head.get("version")
+    if type(version) is not int:
+        raise _corrupt("state.json lacks its version: it is not a state of this tool")
+    if version > VERSION:
+        raise StateError(
+            f"state.json has format version {version}; this tool knows versions up to {VERSION}",
+            code="state-too-new",
+            help="upgrade the tool to the one that wrote it",
+        )
+    for step in range(version, VERSION):
+        if step not in upgrades:
+            raise _corrupt(f"state.json has format version {version}, which never existed")
+        head = {**upgrades[step](head), "version": step + 1}
+    return head
+
+
+def _refuse_head(head: Plain) -> NoReturn:
+    missing = [name for name in _HEAD if name not in head]
+    unknown = sorted(name for name in head if name not in _HEAD)
+    if missing:
+        raise _corrupt(f"state.json lacks {', '.join(missing)}")
+    if unknown:
+        raise _corrupt(f"state.json has unknown fields: {', '.join(unknown)}")
+    raise _corrupt("state.json: lineage and tool_version are texts, serial is a number from 0, records is an object")
+
+
+def _record(data: bytes, address: Address, raw: object) -> StateRecord:
+    if not is_address(address):
+        message = "state.json holds a record whose address is not made of letters, digits, . _ and -"
+        raise _corrupt(message, _line_of(data, address))
+    if not isinstance(raw, dict):
+        raise _corrupt(f"the record of {address} is not an object", _line_of(data, address))
+    try:
+        record = of_plain(StateRecord, cast("Plain", raw))
+    except NotPlainError as error:
+        raise _corrupt(f"the record of {address} cannot be read: {error}", _line_of(data, address)) from None
+    if not _is_sound(address, record):
+        message = f"the record of {address} has an id that is not a positive 64-bit number"
+        raise _corrupt(message, _line_of(data, address))
+    return record
+
+
+def _line_of(data: bytes, key: str, *, last: bool = False) -> int:
+    """The line that names `key`, 0 when it is written in another way."""
+    found = [match.start() for match in re.finditer(b'"%b"\\s*:' % re.escape(key.encode(errors="replace")), data)]
+    return data.count(b"\n", 0, found[-1 if last else 0]) + 1 if found else 0
+
+
+def _corrupt(message: str, line: int = 0) -> StateError:
+    return StateError(f"{message} (line {line})" if line else message, code="state-corrupt", help=_RESTORE)

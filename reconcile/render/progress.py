@@ -1,0 +1,51 @@
+"""How far an apply is, on one line."""
+
+from dataclasses import dataclass
+
+from reconcile.render.words import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is: counts, and the seconds since it began.
+
+    Attributes:
+        writes_left_today: What the day's limit still allows; None when it is not known.
+    """
+
+    done: int
+    total: int
+    applied: int
+    in_doubt: int
+    rejected: int
+    seconds: float
+    writes_left_today: int | None = None
+
+
+def progress_line(standing: Standing) -> str:
+    """`[1,240/6,206] 20% · 1,238 created · 1 in doubt · 1 rejected · 1.0/s · 1,940 writes left today · 32 min left`."""
+    parts = [f"[{standing.done:,}/{standing.total:,}] {percentage(standing)}%", f"{standing.applied:,} created"]
+    if standing.in_doubt:
+        parts.append(f"{standing.in_doubt:,} in doubt")
+    if standing.rejected:
+        parts.append(f"{standing.rejected:,} rejected")
+    rate = standing.done / standing.seconds if standing.seconds > 0 else 0.0
+    if standing.done > 1 and rate > 0:
+        parts.append(f"{rate:.1f}/s")
+    if standing.writes_left_today is not None:
+        parts.append(f"{standing.writes_left_today:,} writes left today")
+    if standing.done > 1 and rate > 0 and standing.done < standing.total:
+        parts.append(_remaining(standing, rate))
+    return " · ".join(parts)
+
+
+def percentage(standing: Standing) -> int:
+    """Whole percents done; 100 only when all is done."""
+    return standing.done * 100 // standing.total if standing.total else 100
+
+
+def _remaining(standing: Standing, rate: float) -> str:
+    remaining, left_today = standing.total - standing.done, standing.writes_left_today
+    if left_today is not None and left_today < remaining:
+        return f"{duration(left_today / rate)} today, rest tomorrow"
+    return f"{duration(remaining / rate)} left"

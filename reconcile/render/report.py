@@ -1,0 +1,138 @@
+"""What an apply did: the counts, and every address that needs attention with its place and the way on."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from reconcile.core.diagnostics import Location
+from reconcile.core.operations import Doubt
+from reconcile.core.report import Report, Result, Status
+from reconcile.render.escape import escaped
+from reconcile.render.style import Style
+from reconcile.render.words import counted, duration
+
+_LISTED = 20
+"""Unattempted creates beyond this many fold into one line for each stretch of a file."""
+
+
+def report_as_text(report: Report, style: Style) -> str:
+    """Everything that needs attention, then the counts, then how to go on; ends with a newline."""
+    lines: list[str] = []
+    for title, status, colour in _NEEDING_ATTENTION:
+        lines.extend(_section(title, report.having(status), style, colour))
+    lines.extend(_doubt_lines(report.doubts, style))
+    if report.stop is not None:
+        lines.append(f"{style.paint('Stopped', 'red')}: {escaped(report.stop.message)}.")
+    lines.append(style.bold(_counts(report)))
+    lines.extend(f"Next: {way}." for way in _ways_on(report))
+    return "\n".join(lines) + "\n"
+
+
+_NEEDING_ATTENTION: tuple[tuple[str, Status, str], ...] = (
+    ("Rejected by the API", "rejected", "red"),
+    (
+        "In doubt: sent, and whether it took effect is unknown; never sent again before that is settled",
+        "in_doubt",
+        "magenta",
+    ),
+    ("Not attempted", "unattempted", "yellow"),
+)
+
+
+def report_as_json(report: Report) -> dict[str, object]:
+    """The details of the `run_finished` event."""
+    details: dict[str, object] = {
+        "exit_code": int(report.exit_code),
+        "created": len(report.having("applied")),
+        "rejected": [_result_as_json(result) for result in report.having("rejected")],
+        "in_doubt": [_result_as_json(result) for result in report.having("in_doubt")]
+        + [_doubt_as_json(doubt) for doubt in report.doubts],
+        "unattempted": [_result_as_json(result) for result in report.having("unattempted")],
+        "state_changes": report.state_changes,
+        "writes": report.writes,
+        "seconds": round(report.seconds, 3),
+    }
+    if report.stop is not None:
+        details["stopped"] = report.stop.message
+    ways = _ways_on(report)
+    return details | {"next": ways} if ways else details
+
+
+def _result_as_json(result: Result) -> dict[str, object]:
+    location = result.change.location
+    return {
+        "address": result.change.address,
+        "file": location.file if location else None,
+        "line": location.line if location else None,
+        "message": result.words,
+    }
+
+
+def _doubt_as_json(doubt: Doubt) -> dict[str, object]:
+    intent = doubt.intent
+    return {"address": intent.address, "file": intent.file, "line": intent.line, "message": doubt.seen}
+
+
+def _section(title: str, results: Sequence[Result], style: Style, colour: str) -> Iterable[str]:
+    if not results:
+        return
+    yield f"{style.paint(title, colour)}:"
+    listed = results if results[0].status != "unattempted" else results[:_LISTED]
+    width = max(len(result.change.address) for result in listed)
+    for result in listed:
+        yield f"  {result.change.address:<{width}}  {_place(result)}  {escaped(result.words)}"
+    yield from _folded(results[len(listed) :])
+    yield ""
+
+
+def _folded(results: Sequence[Result]) -> Iterable[str]:
+    for file, group in groupby(results, key=lambda result: _location(result).file):
+        stretch = list(group)
+        first, last = stretch[0], stretch[-1]
+        span = f"{first.change.address} … {last.change.address}"
+        yield f"  {span}  {len(stretch):,} more  {escaped(file)}:{_location(first).line}-{_location(last).line}"
+
+
+def _location(result: Result) -> Location:
+    return result.change.location or Location("", 0)
+
+
+def _place(result: Result) -> str:
+    return escaped(str(_location(result)))
+
+
+def _doubt_lines(doubts: Sequence[Doubt], style: Style) -> Iterable[str]:
+    if not doubts:
+        return
+    yield f"{style.paint('In doubt since an earlier run', 'magenta')}:"
+    for doubt in doubts:
+        intent = doubt.intent
+        yield f"  {intent.address}  {escaped(intent.file)}:{intent.line}  sent {intent.at}, {escaped(doubt.seen)}"
+    yield ""
+
+
+def _counts(report: Report) -> str:
+    parts = [f"{len(report.having('applied')):,} created"]
+    if report.state_changes:
+        parts.append(counted(report.state_changes, "change") + " of the state alone")
+    for status in ("rejected", "in_doubt", "unattempted"):
+        if number := len(report.having(status)):
+            parts.append(f"{number:,} {'not attempted' if status == 'unattempted' else status.replace('_', ' ')}")
+    if report.doubts:
+        parts.append(f"{len(report.doubts):,} still in doubt")
+    return f"Applied: {', '.join(parts)} · {counted(report.writes, 'write')} in {duration(report.seconds)}."
+
+
+def _ways_on(report: Report) -> list[str]:
+    ways: list[str] = []
+    if report.stop is not None and report.stop.help:
+        ways.append(report.stop.help)
+    if report.having("rejected"):
+        ways.append("correct the rejected records in their manifests, then `reconcile apply`")
+    if report.doubts or report.having("in_doubt"):
+        ways.append(
+            "look up the invoices in doubt in Nexudus; `reconcile plan` lists them, "
+            "and nothing else is created there until each is settled"
+        )
+    if report.stop is None and report.having("unattempted"):
+        ways.append("`reconcile apply` once more, when the writes in doubt are settled")
+    return ways

@@ -1,0 +1,1 @@
+"""A local Nexudus for trials and tests, behind the `sandbox` extra."""

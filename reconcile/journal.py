@@ -68,7 +68,7 @@ def load(backend: Backend, *, new_lineage: Callable[[], str]) -> Loaded:
 
 
 def _has_lost_push(entries: Sequence[Entry]) -> bool:
-    """Whether the journal counts on a state that was pushed, which it does not hold itself."""
+    """Whether the journal builds on a state that was pushed, which it does not hold itself."""
     pushed = [i for i, e in enumerate(entries) if isinstance(e, StateChangedEntry) and e.change == "push"]
     return bool(pushed) and any(isinstance(entry, CommittedEntry) for entry in entries[pushed[-1] :])
 
@@ -207,9 +207,9 @@ class Journal:
         """Puts other records in the place of the state's, as `state push` does; doubts stay open.
 
         Raises:
-            StateError: Code `journal-foreign` when there is a state of another lineage already; and as `commit`.
+            StateError: Code `journal-foreign` when it has another lineage and writes are in doubt; and as `commit`.
         """
-        if self._version is not None:
+        if self._version is not None or self._folding.is_ahead:
             self.commit(tool_version=tool_version)
         with self._writing:
             self._refuse_after_failure()
@@ -264,26 +264,25 @@ class Journal:
 
     def _push(self, state: State, who: str, tool_version: str) -> State:
         before = self._folding.state
-        if state.lineage != before.lineage:
-            before = self._adopt_lineage(state)
-        self._write([StateChangedEntry("push", self._now(), who=who)])
-        digest = self._write_state(replace(before, records=state.records), tool_version)
+        if state.lineage == before.lineage:
+            self._write([StateChangedEntry("push", self._now(), who=who)])
+        else:
+            self._leave_lineage(state)
+        digest = self._write_state(replace(before, lineage=state.lineage, records=state.records), tool_version)
         self._say_commit(digest)
         self._compact(before.serial)
         return self._folding.state
 
-    def _adopt_lineage(self, state: State) -> State:
-        if self._version is not None or self._folding.records or self._folding.doubts:
+    def _leave_lineage(self, state: State) -> None:
+        """Empties the journal, all of which is in the state: whichever state a crash leaves, it fits."""
+        if self._folding.doubts or self._folding.is_ahead:
             raise StateError(
-                f"the pushed state has lineage {state.lineage}, this one {self._folding.state.lineage}",
+                f"the pushed state has lineage {state.lineage}, and writes of this one are in doubt",
                 code="journal-foreign",
-                help="push it into an empty state folder",
+                help="settle them with `reconcile resolve` first",
             )
-        born = State(state.lineage)
-        self._folding = Folding(born)
-        self._folding.serial = state.serial
-        self._replace([HeaderEntry(born.lineage, 0)])
-        return born
+        self._replace([])
+        self._folding = Folding(State(state.lineage, max(state.serial, self._folding.serial)))
 
     def _write_state(self, state: State, tool_version: str) -> str:
         # Above every serial that was ever used, also when an older state was restored: a serial means one content.

@@ -349,3 +349,6 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "secrets.directory": _folder,
     "secrets.env_prefix": _prefix,
 }
+
+SETTING_NAMES: Final = tuple(_RULES)
+"""Every setting by its path in `reconcile.yaml`, such as `api.limits.writes_per_day`."""

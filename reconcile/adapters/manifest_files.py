@@ -67,14 +67,24 @@ def read_file(path: Path, name: str) -> bytes:
         descriptor = os.open(path, _OPEN_FLAGS)
     except OSError as error:
         raise UnreadableError(_unopened(error, name, is_link=path.is_symlink())) from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadableError(_refused("special-file", "only regular files are read", name, "remove it"))
-        try:
-            # One byte more than allowed tells a file that is too large, even one that grew since.
-            return file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise UnreadableError(_unopened(error, name, is_link=False)) from None
+    try:
+        return _read_regular(descriptor, name)
+    except OSError as error:
+        raise UnreadableError(_unopened(error, name, is_link=False)) from None
+    finally:
+        os.close(descriptor)
+
+
+def _read_regular(descriptor: int, name: str) -> bytes:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableError(_refused("special-file", "only regular files are read", name, "remove it"))
+    # One byte more than there are shows the end without another call; one more than allowed, that it is too large.
+    wanted = min(found.st_size, MAX_FILE_BYTES) + 1
+    data = os.read(descriptor, wanted)
+    while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
+        data += more
+    return data
 
 
 @contextmanager

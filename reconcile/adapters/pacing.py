@@ -123,7 +123,7 @@ class Pacer:
                 return wait
             self._clock.sleep(wait)
             if self._clock.monotonic() - now < wait - _CUT_SHORT:
-                return None
+                raise WaitInterruptedError("interrupted while waiting for the next request's turn")
 
     def _wait(self, lanes: "tuple[_Lane, ...]", now: float) -> float:
         slots = (next_slot(lane.windows, lane.charged, now) for lane in lanes)

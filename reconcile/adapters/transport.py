@@ -7,7 +7,9 @@ means nor with which credentials it goes. Importing this loads httpx, so only `N
 import logging
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from queue import Empty, LifoQueue
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -90,12 +92,15 @@ class HttpWire:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._root = api_root(options.base_url)
-        self._client = httpx.Client(
-            transport=DeadlineTransport(_pool(options, httpx.URL(self._root), backend or DeadlineBackend())),
-            headers=_HEADERS,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        root = httpx.URL(self._root)
+        self._tls = _tls(use_environment=options.use_environment_proxy) if root.scheme == "https" else None
+        self._proxy = _proxy_to(root) if options.use_environment_proxy else None
+        self._backend = backend or DeadlineBackend()
+        # A shared httpcore pool (1.0.9, encode/httpcore#1110) may close, as idle, a connection on which another thread
+        # has just begun: a create would be left in doubt. So each client has one connection and serves one at a time.
+        self._idle: LifoQueue[httpx.Client | None] = LifoQueue()
+        for _ in range(options.concurrency):
+            self._idle.put(None)
 
     def exchange(
         self,
@@ -124,30 +129,66 @@ class HttpWire:
         """
         progress = Progress(deadline)
         try:
-            request = self._client.build_request(
-                method, self._root + path, headers=headers, content=content, params=params, timeout=progress.left()
-            )
-            with under_way(progress):
-                return self._answer_to(request, progress, max_bytes)
+            with under_way(progress), self._free_client(progress) as client:
+                request = client.build_request(
+                    method, self._root + path, headers=headers, content=content, params=params
+                )
+                return _answer_to(client.send(request, stream=True), progress, max_bytes)
         except Exception as error:  # noqa: BLE001 - whatever breaks below, what must not get lost is whether bytes left
             raise ExchangeError(_reason(error, progress), sent=progress.sent) from None
 
     def close(self) -> None:
-        """Closes every connection."""
-        self._client.close()
+        """Closes every connection that is not in use."""
+        while True:
+            try:
+                client = self._idle.get_nowait()
+            except Empty:
+                return
+            if client is not None:
+                client.close()
 
-    def _answer_to(self, request: httpx.Request, progress: Progress, max_bytes: int) -> RawAnswer:
-        response = self._client.send(request, stream=True)
+    @contextmanager
+    def _free_client(self, progress: Progress) -> Generator[httpx.Client]:
+        """A client for this request alone; the one used last, whose connection is the likeliest to be alive."""
         try:
-            answer = _read(response, max_bytes)
-            is_ours = progress.heard
-            if not is_ours or not (answer.is_json or answer.is_empty):
-                _spoil(response)
+            client = self._idle.get(timeout=progress.left())
+        except Empty:
+            raise TimeoutError from None
+        try:
+            client = client or self._new_client()
+            yield client
         finally:
-            response.close()
-        if not is_ours:
-            raise _UnusableAnswerError("the answer was there before the request, so it answers another one")
-        return answer
+            self._idle.put(client)
+
+    def _new_client(self) -> httpx.Client:
+        pool = httpcore.ConnectionPool(
+            ssl_context=self._tls,
+            proxy=self._proxy,
+            max_connections=1,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=self._backend,
+        )
+        # No time-out: the deadline of the sockets stands above all that httpx could set.
+        return httpx.Client(
+            transport=DeadlineTransport(pool),
+            headers=_HEADERS,
+            timeout=None,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+
+def _answer_to(response: httpx.Response, progress: Progress, max_bytes: int) -> RawAnswer:
+    try:
+        answer = _read(response, max_bytes)
+        is_ours = progress.heard
+        if not is_ours or not (answer.is_json or answer.is_empty):
+            _spoil(response)
+    finally:
+        response.close()
+    if not is_ours:
+        raise _UnusableAnswerError("the answer was there before the request, so it answers another one")
+    return answer
 
 
 def _read(response: httpx.Response, max_bytes: int) -> RawAnswer:
@@ -197,18 +238,6 @@ def _reason(error: Exception, progress: Progress) -> str:
     if isinstance(error, httpcore.ProxyError):
         return "the proxy refused to connect"
     return f"the request could not be sent ({type(error).__name__})"
-
-
-def _pool(options: ApiOptions, root: httpx.URL, backend: httpcore.NetworkBackend) -> httpcore.ConnectionPool:
-    use_environment = options.use_environment_proxy
-    return httpcore.ConnectionPool(
-        ssl_context=_tls(use_environment=use_environment) if root.scheme == "https" else None,
-        proxy=_proxy_to(root) if use_environment else None,
-        max_connections=options.concurrency,
-        max_keepalive_connections=options.concurrency,
-        keepalive_expiry=IDLE_SECONDS,
-        network_backend=backend,
-    )
 
 
 def _tls(*, use_environment: bool) -> ssl.SSLContext:

@@ -159,7 +159,7 @@ class _Document:
 
     def _read_section(self, key: Event, sections: Sections) -> None:
         value = self._get()
-        kind: type[object] = type(value)
+        kind = value.__class__
         wanted = "tree"
         if kind is _Mapping or kind is _Sequence:
             wanted = sections.open_section(key, "mapping" if kind is _Mapping else "sequence")
@@ -207,7 +207,7 @@ class _Document:
 
     def _node(self, event: Event, depth: int) -> Node | None:
         """The node that `event` begins; None when it was refused and reported."""
-        kind: type[object] = type(event)
+        kind = event.__class__
         if kind is _Mapping:
             if event.anchor is not None or event.tag is not None:
                 self._check_bare(event)
@@ -315,7 +315,7 @@ class _Document:
         """Passes over the node that `event` begins, within the bound on depth."""
         level = 0
         while True:
-            kind: type[object] = type(event)
+            kind = event.__class__
             if kind is _Mapping or kind is _Sequence:
                 level += 1
                 if depth + level - 1 > MAX_DEPTH:

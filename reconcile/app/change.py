@@ -94,10 +94,8 @@ def _apply(bench: _Bench, manifests: Manifests) -> Report:
     _refuse(plan)
     doubts = tuple(folded.doubts.values())
     if not _has_work(plan):
-        if folded.is_ahead:
-            bench.journal.commit(
-                tool_version=__version__
-            )  # a run that was killed left something behind; now the state has it
+        if folded.is_ahead:  # a run that was killed left something behind, which the state has yet to hold
+            bench.journal.commit(tool_version=__version__)
         return Report(doubts=doubts)
     tokens = _tokens(bench.project, plan)
     bench.audience.consent(plan)

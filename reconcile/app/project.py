@@ -108,7 +108,7 @@ def folded_state(project: Project) -> Folded:
     Raises:
         StateError: It cannot be read or believed.
     """
-    return read_current(project.backend, new_lineage=_new_lineage)
+    return read_current(project.backend, new_lineage=str)  # a state that does not exist yet has no lineage to show
 
 
 def open_journal(project: Project, clock: Clock) -> Journal:

@@ -4,6 +4,7 @@ An intent is on disk before the first byte of the request; the outcome is on dis
 address. What is in doubt is never sent again here: settling it is somebody else's work, by reading.
 """
 
+import threading
 from collections.abc import Mapping
 from itertools import count
 
@@ -17,6 +18,7 @@ from reconcile.core.outcomes import (
     InDoubt,
     Outcome,
     Rejected,
+    Seen,
     Throttled,
     Unauthorized,
     Unreached,
@@ -57,6 +59,7 @@ class Creator:
         self._tally = tally
         self._tokens = tokens
         self._known_ids = known_ids
+        self._claiming = threading.Lock()
 
     def create(self, change: Change) -> Result | None:
         """Creates one record, as often tried as the outcomes allow; None when the run stopped before it was settled."""
@@ -88,7 +91,7 @@ class Creator:
         if self._tools.is_interrupted():
             self._tally.end(Stop(ExitCode.INTERRUPTED, "interrupted; what was sent is recorded", _GO_ON))
         elif self._tally.stop is None and not self._tools.lock.is_held():
-            self._tally.end(_LOCK_LOST)
+            self._tally.end(LOCK_LOST)
         return self._tally.stop is not None
 
     def _intend(self, declared: PaymentToken, number: int) -> IntentEntry:
@@ -119,17 +122,23 @@ class Creator:
     def _send(self, intent: IntentEntry, declared: PaymentToken) -> Outcome | None:
         """The request and what its answer means; None when the lock was lost before it left."""
         if not self._tools.lock.is_held():
-            self._tally.end(_LOCK_LOST)
+            self._tally.end(LOCK_LOST)
             return None  # the intent stays open: whoever holds the lock now settles it by reading
         seen = self._tools.api.create(request_fields(declared), self._tokens.get(intent.address))
-        return classify(seen, self._known_ids.__contains__)
+        return self._judge(seen)
+
+    def _judge(self, seen: Seen) -> Outcome:
+        with self._claiming:  # two answers that name the same id cannot both be believed
+            outcome = classify(seen, self._known_ids.__contains__)
+            if isinstance(outcome, Applied):
+                self._known_ids.add(outcome.id)
+        return outcome
 
     def _conclude(self, change: Change, intent: IntentEntry, outcome: Outcome, attempts: "_Attempts") -> Result | None:
         """Makes the outcome durable; the result when it is final, None when another attempt may follow."""
         self._record(intent, self._entry_for(intent.operation, outcome))
         match outcome:
             case Applied(record_id):
-                self._known_ids.add(record_id)
                 return Result("applied", change, record_id)
             case Rejected(status, words):
                 return Result("rejected", change, words=words or f"HTTP {status}")
@@ -175,7 +184,7 @@ class Creator:
 
     def _wait_out(self, attempts: "_Attempts", retry_after: float | None) -> None:
         attempts.throttled += 1
-        seconds = retry_after if retry_after is not None else min(2.0 ** (attempts.throttled - 1), LONGEST_WAIT)
+        seconds = retry_after or min(2.0 ** (attempts.throttled - 1), LONGEST_WAIT)  # a wait of 0 is no word at all
         self._tally.tell("throttled", {"seconds": seconds})
         self._tally.note_throttled(self._tools.clock.monotonic())
         if self._tally.stop is None:
@@ -227,7 +236,7 @@ def request_fields(declared: PaymentToken) -> dict[str, int | str | None]:
 
 _GO_ON = "`reconcile apply` goes on where this run stopped"
 
-_LOCK_LOST = Stop(ExitCode.FAILED, "the lock was taken away while this run held it; nothing more was sent", _GO_ON)
+LOCK_LOST = Stop(ExitCode.FAILED, "the lock was taken away while this run held it; nothing more was sent", _GO_ON)
 
 
 def _quota_stop(seconds: float) -> Stop:

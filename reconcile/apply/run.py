@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconcile.apply.create import Creator
+from reconcile.apply.create import LOCK_LOST, Creator
 from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
 from reconcile.core.changes import STATE_ONLY, Action, Change, Plan
@@ -41,8 +41,11 @@ def apply_plan(
         StateError: The journal could not be written; what was sent until then is in it, or was told to `emergency`.
     """
     began = tools.clock.monotonic()
-    state_changes = _change_state(plan, tools)
     creates = plan.having(Action.CREATE)
+    stuck = {doubt.intent.coworker_invoice_id for doubt in doubts}
+    if not tools.lock.is_held():  # somebody may have taken a long time to say yes
+        return Report(_with_unattempted(creates, {}, stuck), tuple(doubts), LOCK_LOST)
+    state_changes = _change_state(plan, tools)
     tally = Tally(
         tools.reporter,
         len(creates),
@@ -50,7 +53,6 @@ def apply_plan(
         max_rejections=bounds.max_consecutive_rejections,
     )
     creator = Creator(run, tools, bounds, tally, tokens, set(known_ids))
-    stuck = {doubt.intent.coworker_invoice_id for doubt in doubts}
     _Workers(creator, tally, stuck).carry_out(creates, bounds.concurrency)
     results = _with_unattempted(creates, tally.results, stuck)
     seconds = tools.clock.monotonic() - began

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from reconcile.cli.console import Console
+from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json
 from reconcile.cli.parser import build_parser
 from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.settings import environment
@@ -26,14 +26,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         return _run_command(args, console)
     except ReconcileError as error:
-        console.report(error, as_json=_wants_json(args))
-        return error.exit_code
+        return _report_error(error, args, console)
     except KeyboardInterrupt:
-        console.tell("interrupted")
+        console.tell("\ninterrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        _close_quietly()
-        return ExitCode.DONE
     except Exception as bug:  # noqa: BLE001 - whatever it is, it ends here, without a traceback on the terminal
         return _report_bug(bug, console)
 
@@ -44,15 +40,13 @@ def _run_command(args: argparse.Namespace, console: Console) -> int:
     return int(command(args, console))
 
 
-def _wants_json(args: argparse.Namespace) -> bool:
-    return getattr(args, "format", "text") == "json"
-
-
-def _close_quietly() -> None:
-    """Whoever read our output has gone, `| head` for one; the interpreter must not complain when it flushes."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _report_error(error: ReconcileError, args: argparse.Namespace, console: Console) -> ExitCode:
+    """For people always, and where JSON was asked for also as a document; as one line among the events of apply."""
+    if getattr(args, "format", "text") == "json" and error.code != OUTPUT_UNWRITABLE:
+        print_json = console.out_json_line if args.command == "apply" else console.out_json
+        print_json(error_as_json(error))
+    console.report(error)
+    return error.exit_code
 
 
 def _report_bug(bug: BaseException, console: Console) -> int:

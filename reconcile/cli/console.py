@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from io import TextIOWrapper
-from typing import IO
+from typing import IO, Final
 
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.errors import DiagnosedError, ReconcileError
@@ -11,6 +11,8 @@ from reconcile.render.diagnostics import as_json as diagnostic_as_json
 from reconcile.render.diagnostics import as_text as diagnostics_as_text
 from reconcile.render.escape import escaped
 from reconcile.render.style import Style
+
+OUTPUT_UNWRITABLE: Final = "output-unwritable"
 
 
 class Console:
@@ -47,8 +49,7 @@ class Console:
 
     def out(self, text: str) -> None:
         """Data, already rendered."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(sys.stdout, text)
 
     def out_json(self, value: object) -> None:
         """One JSON document, indented, on standard output."""
@@ -64,23 +65,17 @@ class Console:
 
     def tell(self, text: str) -> None:
         """A line that is not data, on standard error."""
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        _write(sys.stderr, f"{text}\n")
 
     def ask(self, question: str) -> str:
         """What somebody types on the terminal; empty at the end of the input."""
-        sys.stderr.write(question)
-        sys.stderr.flush()
+        _write(sys.stderr, question)
         return sys.stdin.readline().strip()
 
-    def report(self, error: ReconcileError, *, as_json: bool) -> None:
-        """An error: for people on standard error, and as a document on standard output where JSON was asked for."""
-        diagnostics = error.diagnostics if isinstance(error, DiagnosedError) else ()
-        if as_json:
-            self.out_json({"error": _error_as_json(error), "diagnostics": [diagnostic_as_json(d) for d in diagnostics]})
-        elif diagnostics:
-            self.diagnose(diagnostics)
-            return
+    def report(self, error: ReconcileError) -> None:
+        """An error, for people, on standard error: what is wrong at each place, then in one sentence."""
+        if isinstance(error, DiagnosedError):
+            self.diagnose(error.diagnostics)
         self.tell(
             f"{Style(self._is_colourful(sys.stderr)).paint('error', 'red')}[{error.code}]: {escaped(error.message)}"
         )
@@ -89,12 +84,47 @@ class Console:
 
     def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Diagnostics for people, on standard error."""
-        sys.stderr.write(diagnostics_as_text(list(diagnostics), colour=self._is_colourful(sys.stderr)))
-        sys.stderr.flush()
+        _write(sys.stderr, diagnostics_as_text(list(diagnostics), colour=self._is_colourful(sys.stderr)))
 
     def _is_colourful(self, stream: IO[str]) -> bool:
         return stream.isatty() and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
 
 
-def _error_as_json(error: ReconcileError) -> dict[str, object]:
-    return {"code": error.code, "message": error.message, "help": error.help, "exit_code": int(error.exit_code)}
+def error_as_json(error: ReconcileError) -> dict[str, object]:
+    """What JSON output says about a failure, in every command."""
+    diagnostics = error.diagnostics if isinstance(error, DiagnosedError) else ()
+    return {
+        "error": {
+            "code": error.code,
+            "message": escaped(error.message),
+            "help": escaped(error.help),
+            "exit_code": int(error.exit_code),
+        },
+        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in diagnostics],
+    }
+
+
+def _write(stream: IO[str], text: str) -> None:
+    """Writes at once. When whoever read it has gone, the rest goes nowhere, and the command does its work to the end.
+
+    A run that stopped because of `| head` would leave writes in flight without a word.
+
+    Raises:
+        ReconcileError: It cannot be written for another reason, such as a full disk.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        _discard(stream)  # what is still buffered would fail again when the interpreter ends
+        raise ReconcileError(f"the output cannot be written: {error.strerror}", code=OUTPUT_UNWRITABLE) from None
+
+
+def _discard(stream: IO[str]) -> None:
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

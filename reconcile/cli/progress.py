@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS: Final = 30.0
 EVERY_PERCENT: Final = 5
+AT_LEAST_SECONDS: Final = 1.0
 
 
 def reporter_for(console: Console, output_format: str) -> Callable[[Plan], AbstractContextManager[Reporter]]:
@@ -47,18 +48,19 @@ class Silence:
 
 
 class _Milestones:
-    """When a progress report is due: after 30 seconds or 5 %, and at the end."""
+    """When a progress report is due: after 5 % or 30 seconds, never twice within a second, and at the end."""
 
     def __init__(self) -> None:
         self._reported_at = time.monotonic()
         self._reported_percent = 0
 
     def are_due(self, percent: int) -> bool:
-        now = time.monotonic()
-        due = percent >= self._reported_percent + EVERY_PERCENT or now - self._reported_at >= EVERY_SECONDS
-        if due or percent == 100:
-            self._reported_at, self._reported_percent = now, percent
-        return due or percent == 100
+        seconds = time.monotonic() - self._reported_at
+        by_percent = percent >= self._reported_percent + EVERY_PERCENT and seconds >= AT_LEAST_SECONDS
+        if by_percent or seconds >= EVERY_SECONDS or percent == 100:
+            self._reported_at, self._reported_percent = time.monotonic(), percent
+            return True
+        return False
 
 
 class JsonEvents:

@@ -65,14 +65,15 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     else:
         console.diagnose(with_excerpts(planned.diagnostics, project.root))
         console.out(plan_as_text(planned, full=args.full, style=console.out_style))
-        _suggest(planned, console)
+        _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
 
 
-def _suggest(planned: Plan, console: Console) -> None:
+def _suggest(planned: Plan, args: argparse.Namespace, console: Console) -> None:
     if not planned.is_empty and not planned.refusals and not console.is_quiet:
-        console.tell("Nothing was sent. `reconcile apply` does it, after asking.")
+        command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
+        console.tell(f"Nothing was sent. `{command}` does it, after asking.")
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

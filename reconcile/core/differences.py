@@ -3,9 +3,10 @@
 deepdiff is asked about changed records only: it costs about 100 µs a record, and its import more than a small plan.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, cast
 
 from reconcile.core.records import UNMANAGED, PaymentToken, Provider, StateRecord
 
@@ -21,6 +22,10 @@ class FieldChange:
     before: str | None
     after: str | None
     sensitive: bool = False
+
+
+NOT_MANAGED = "(not managed)"
+"""How a field is shown that is not declared."""
 
 
 class TokenComparison(Enum):
@@ -91,12 +96,30 @@ def field_changes(
     return tuple(sorted(changes, key=lambda change: change.name))
 
 
+def created_fields(declared: PaymentToken) -> tuple[FieldChange, ...]:
+    """What a create would send: the declared fields, and nothing else."""
+    managed = {
+        "notes": declared.notes,
+        "regular_payment_provider": declared.regular_payment_provider,
+        "token": declared.token_source,
+    }
+    shown = _shown(declared)
+    return (
+        FieldChange("coworker_invoice_id", None, str(declared.coworker_invoice_id)),
+        *(
+            FieldChange(name, None, shown[name], sensitive=name == "token")
+            for name, value in managed.items()
+            if value is not UNMANAGED
+        ),
+    )
+
+
 def _differing(
     before: Mapping[str, str | None], after: Mapping[str, str | None]
 ) -> list[tuple[str, str | None, str | None]]:
     from deepdiff import DeepDiff
 
-    tree = DeepDiff(dict(before), dict(after), view="tree")
+    tree = cast("Mapping[str, Iterable[Any]]", DeepDiff(dict(before), dict(after), view="tree"))
     levels = [level for group in tree.values() for level in group]
     return [(str(level.path(output_format="list")[0]), level.t1, level.t2) for level in levels]
 
@@ -114,5 +137,5 @@ def _shown(record: PaymentToken | StateRecord) -> dict[str, str | None]:
 
 def _text(value: object) -> str | None:
     if value is UNMANAGED:
-        return "(not managed)"
+        return NOT_MANAGED
     return None if value is None else str(value)

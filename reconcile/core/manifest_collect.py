@@ -76,9 +76,21 @@ class FileCollector:
     """Takes one file apart; implements `Sections`. What it collects is left in `declared` and `problems`."""
 
     __slots__ = (
-        "_defaults", "_earlier", "_env_prefix", "_file", "_literals", "_section", "_strict", "_unprotected", "declared",
+        "_defaults",
+        "_earlier",
+        "_earlier_records",
+        "_env_prefix",
+        "_file",
+        "_has_broken",
+        "_literal_count",
+        "_literals",
+        "_records",
+        "_section",
+        "_strict",
+        "_unprotected",
+        "declared",
         "problems",
-    )  # fmt: skip
+    )
 
     def __init__(self, file: str, earlier: Declared, problems: Problems, *, env_prefix: str, strict: bool) -> None:
         self._file = file
@@ -89,7 +101,11 @@ class FileCollector:
         self._defaults: Defaults | None = None
         self._unprotected: set[Address] = set()
         self._literals: list[Location] = []
+        self._literal_count = 0
         self.declared = Declared()
+        self._records = self.declared.records
+        self._earlier_records = earlier.records
+        self._has_broken = bool(earlier.broken)
         self.problems = problems
 
     # Sections.
@@ -120,21 +136,27 @@ class FileCollector:
     def take_entry(self, key: Scalar, node: Node | None) -> None:
         """One record."""
         mark = key.start_mark
-        location = Location(self._file, mark.line + 1, mark.column + 1)
         address = key.value
-        defaults = self._defaults or NO_DEFAULTS
+        location = Location(self._file, mark.line + 1, mark.column + 1)
         record = None
         if type(node) is MappingNode and not node.is_broken and is_address(address):
-            record = obvious_record(address, location, node, defaults, self._env_prefix)
+            record = obvious_record(address, location, node, self._defaults or NO_DEFAULTS, self._env_prefix)
         if record is None and node is not None:
-            record = self._examined_record(key, location, node, defaults)
-        if self._is_new(address, location):
-            if record is None:
-                self.declared.broken[address] = location
-            else:
-                self.declared.records[address] = record
-        if record is not None and type(node) is MappingNode:
-            self._note(record, node)
+            record = self._examined_record(key, location, node)
+        # Written out, because a call for each record would be felt.
+        if (
+            address in self._records
+            or address in self._earlier_records
+            or (self._has_broken and self._is_broken(address))
+        ):
+            self._report_duplicate(address, location)
+        elif record is None:
+            self.declared.broken[address] = location
+            self._has_broken = True
+        else:
+            self._records[address] = record
+            if isinstance(node, MappingNode):
+                self._note(record, node)
 
     def take_item(self, node: Node) -> None:
         """One item of moved, removed or imports."""
@@ -159,14 +181,14 @@ class FileCollector:
                 message = "a token stands in the manifest"
                 self.problems.add(Diagnostic("literal-token", message, place, hint, secret=True))
             return
-        count = len(self._literals)
+        count = self._literal_count
         message = f"{count:,} tokens stand in this manifest" if count > 1 else "a token stands in this manifest"
         warning = Diagnostic("literal-token", message, self._literals[0], hint, Severity.WARNING, secret=True)
         self.problems.add(warning)
 
     # Records.
 
-    def _examined_record(self, key: Scalar, location: Location, node: Node, defaults: Defaults) -> PaymentToken | None:
+    def _examined_record(self, key: Scalar, location: Location, node: Node) -> PaymentToken | None:
         if self.problems.is_full:
             self.problems.beyond += 1
             return None
@@ -178,7 +200,7 @@ class FileCollector:
         item = self._examined(RecordItem, node, location)
         if item is None or wrong is not None:
             return None
-        return declared_record(item, key.value, location, defaults)
+        return declared_record(item, key.value, location, self._defaults or NO_DEFAULTS)
 
     def _examined(self, model: "type[Model]", node: Node, at: Location) -> "Model | None":
         from reconcile.core.manifest_examine import examine
@@ -190,20 +212,22 @@ class FileCollector:
             self.problems.add(diagnostic)
         return None
 
-    def _is_new(self, address: Address, location: Location) -> bool:
+    def _is_broken(self, address: Address) -> bool:
+        return address in self.declared.broken or address in self._earlier.broken
+
+    def _report_duplicate(self, address: Address, location: Location) -> None:
         first = self.declared.place_of(address) or self._earlier.place_of(address)
-        if first is None:
-            return True
         message = f"this address stands already at {first}"
         self.problems.add(Diagnostic("duplicate-address", message, location, "addresses are unique across all files"))
-        return False
 
     def _note(self, record: PaymentToken, node: MappingNode) -> None:
         """Remembers what is judged at the end of the file, and warns of what the platform may refuse."""
         if record.literal is not None:
-            self._literals.append(place_of(self._file, node.values["token"]))
+            self._literal_count += 1
+            if self._strict or not self._literals:
+                self._literals.append(place_of(self._file, node.values["token"]))
         notes = record.notes
-        if type(notes) is str and len(notes) > NOTES_LIMIT and "notes" in node.values:
+        if "notes" in node.values and isinstance(notes, str) and len(notes) > NOTES_LIMIT:
             self._warn_of_notes(notes, node)
         if self._defaults is None and "protect" in node.values and not record.protect:
             self._unprotected.add(record.address)
@@ -224,7 +248,7 @@ class FileCollector:
         if item is None:
             return
         defaults = declared_defaults(item)
-        if type(defaults.notes) is str and len(defaults.notes) > NOTES_LIMIT:
+        if isinstance(defaults.notes, str) and len(defaults.notes) > NOTES_LIMIT:
             self._warn_of_notes(defaults.notes, node)
         self._defaults = defaults
         for address, record in self.declared.records.items():

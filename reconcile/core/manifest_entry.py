@@ -5,6 +5,7 @@ property test holds this); what is doubted here goes there, to become a record a
 here explains anything, and pydantic is not loaded for manifests without mistakes.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -29,6 +30,15 @@ NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 """What a YAML reader takes for null when it is not quoted; only `null` itself is accepted."""
 
 BOOLEANS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+
+CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+"""What a token and a file name never hold, as the inside of a character class, for Python and for JSON Schema."""
+
+NOTES_CONTROLS: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+"""The same for notes, where line breaks and tabs are welcome."""
+
+_find_control = re.compile(f"[{CONTROLS}]").search
+_find_notes_control = re.compile(f"[{NOTES_CONTROLS}]").search
 
 _BY_NUMBER: Final = {str(provider.value): provider for provider in Provider}
 
@@ -114,9 +124,19 @@ def is_reserved(text: str) -> bool:
     return text.upper().startswith(RESERVED_PREFIXES)
 
 
+def has_controls(text: str) -> bool:
+    """Whether a token or a file name holds a line break or another control character."""
+    return not text.isprintable() and _find_control(text) is not None
+
+
+def has_notes_controls(text: str) -> bool:
+    """Whether notes hold a control character other than a line break or a tab."""
+    return not text.isprintable() and _find_notes_control(text) is not None
+
+
 def is_secret_path(text: str) -> bool:
     """Whether it is a relative path that stays below the folder it starts from and meets no hidden file."""
-    if not text.isprintable() or "\\" in text or len(text) > MAX_TOKEN:
+    if "\\" in text or len(text) > MAX_TOKEN or has_controls(text):
         return False
     return all(part and part[0] != "." for part in text.split("/"))
 
@@ -141,7 +161,7 @@ def _provider(node: Node) -> Provider | None:
 
 def _notes(node: Node) -> str | None:
     text = _text(node)
-    if text is not None and not text.isprintable():
+    if text is not None and has_notes_controls(text):
         raise _DoubtError
     return text
 
@@ -168,7 +188,7 @@ def _token(node: Node) -> tuple[str | None, None, Secret | None]:
     text = _text(node)
     if text is None:
         return None, None, None
-    if not text or len(text) > MAX_TOKEN or not text.isprintable():
+    if not text or len(text) > MAX_TOKEN or has_controls(text):
         raise _DoubtError
     return LITERAL, None, Secret(text)
 

@@ -5,7 +5,6 @@ itself in JSON Schema, as a reader of YAML 1.2 sees the same values. Names of th
 in `manifest_names.py`. Imports pydantic, so it is loaded only once there is something to explain.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, NoReturn, cast
@@ -14,8 +13,12 @@ from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from reconcile.core.manifest_entry import (
+    CONTROLS,
     MAX_TOKEN,
+    NOTES_CONTROLS,
     NULLS,
+    has_controls,
+    has_notes_controls,
     is_whole_number,
 )
 from reconcile.core.nodes import Node, Scalar, is_scalar
@@ -67,10 +70,6 @@ def _is_clearing(scalar: Scalar) -> bool:
         return True
     refuse_empty(scalar, "write null to clear the field, or quote the text")
     return False
-
-
-def _bad_controls(text: str, allowed: str = "") -> bool:
-    return any(unicodedata.category(c) in {"Cc", "Zl", "Zp"} for c in text if c not in allowed and not c.isprintable())
 
 
 # Whole numbers.
@@ -166,8 +165,7 @@ ProviderField = Annotated[
 
 # Texts.
 
-_NO_CONTROLS: Final = {"not": {"pattern": "[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]"}}
-_NO_CONTROLS_BUT_BREAKS: Final = {"not": {"pattern": "[\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]"}}
+_NO_CONTROLS: Final = {"not": {"pattern": f"[{CONTROLS}]"}}
 
 
 def text_schema(title: str, description: str, example: str, *others: str, **rules: object) -> WithJsonSchema:
@@ -180,7 +178,7 @@ def _notes(node: object) -> str | None:
     scalar = text_of(node, "a text")
     if _is_clearing(scalar):
         return None
-    if _bad_controls(scalar.value, "\t\n\r\u2028\u2029"):
+    if has_notes_controls(scalar.value):
         refuse("bad-notes", "the notes hold a control character", "remove it")
     return scalar.value
 
@@ -195,7 +193,7 @@ NotesField = Annotated[
         "number",
         "boolean",
         "null",
-        **_NO_CONTROLS_BUT_BREAKS,
+        **{"not": {"pattern": f"[{NOTES_CONTROLS}]"}},
     ),
 ]
 
@@ -209,7 +207,7 @@ def _token(node: object) -> str | None:
         refuse("empty-value", "the token is missing", hint, is_secret=True)
     if len(scalar.value) > MAX_TOKEN:
         refuse("bad-token", f"the token is longer than {MAX_TOKEN:,} characters", "check the source", is_secret=True)
-    if _bad_controls(scalar.value):
+    if has_controls(scalar.value):
         hint = "write it on one line" if scalar.style in _BLOCK_STYLES else "check how it was copied"
         refuse("bad-token", "the token holds a line break or a control character", hint, is_secret=True)
     return scalar.value

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from reconcile.core.manifest_entry import (
     BOOLEANS,
+    CONTROLS,
     MAX_TOKEN,
     RESERVED_PREFIXES,
     is_reserved,
@@ -74,6 +75,7 @@ FileName = Annotated[
         "number",
         "boolean",
         maxLength=MAX_TOKEN,
+        **{"not": {"pattern": f"[{CONTROLS}]"}},
         pattern=r"^[^./\\][^/\\]*(/[^./\\][^/\\]*)*$",
     ),
 ]

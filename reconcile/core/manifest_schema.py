@@ -35,16 +35,17 @@ from reconcile.core.nodes import MappingNode, Node, is_scalar
 from reconcile.core.records import ADDRESS_PATTERN, Address
 
 
-def _strict(schema: dict[str, JsonValue] | None = None) -> ConfigDict:
+def _strict(title: str, schema: dict[str, JsonValue] | None = None) -> ConfigDict:
     """No unknown keys, and nothing of the input in an error's text; `schema` is added to the JSON Schema."""
-    return ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=schema)
+    return ConfigDict(title=title, extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=schema)
 
 
 class TokenFrom(BaseModel):
     """Where a token comes from: an environment variable, or a file below secrets.directory."""
 
     model_config = _strict(
-        {"oneOf": [{"required": ["env"]}, {"required": ["file"]}], "examples": [{"env": "INV_1001_TOKEN"}]}
+        "Source of the token",
+        {"oneOf": [{"required": ["env"]}, {"required": ["file"]}], "examples": [{"env": "INV_1001_TOKEN"}]},
     )
 
     env: EnvName = None
@@ -79,7 +80,7 @@ TokenFromField = Annotated[TokenFrom, BeforeValidator(_fields_of_source)]
 class DefaultsItem(BaseModel):
     """What this file declares for each of its records that does not say otherwise."""
 
-    model_config = _strict()
+    model_config = _strict("Defaults")
 
     regular_payment_provider: ProviderField = None
     notes: NotesField = None
@@ -90,7 +91,7 @@ class DefaultsItem(BaseModel):
 class RecordItem(BaseModel):
     """One payment-token record."""
 
-    model_config = _strict({"not": {"required": ["token", "token_from"]}})
+    model_config = _strict("Record", {"not": {"required": ["token", "token_from"]}})
 
     coworker_invoice_id: InvoiceId
     regular_payment_provider: ProviderField = None
@@ -112,7 +113,7 @@ class RecordItem(BaseModel):
 class MovedItem(BaseModel):
     """An address that is called otherwise now."""
 
-    model_config = _strict()
+    model_config = _strict("Move")
 
     source: AddressField = Field(alias="from")
     to: AddressField
@@ -121,7 +122,7 @@ class MovedItem(BaseModel):
 class RemovedItem(BaseModel):
     """Addresses to forget without deleting their records."""
 
-    model_config = _strict()
+    model_config = _strict("Removal")
 
     source: GlobField = Field(alias="from")
 
@@ -129,7 +130,7 @@ class RemovedItem(BaseModel):
 class ImportItem(BaseModel):
     """An existing record that an address takes over."""
 
-    model_config = _strict()
+    model_config = _strict("Import")
 
     to: AddressField
     id: RecordId
@@ -152,6 +153,9 @@ class _ForEditors(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        return {**super().dict_schema(schema), "additionalProperties": False}
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])

@@ -45,12 +45,12 @@ def to_plain(value: object) -> Plain:
 
 
 def of_plain(cls: type[T], raw: Plain) -> T:
-    """The dataclass of a JSON object, which may be used up.
+    """The dataclass of a JSON object.
 
     Raises:
         NotPlainError: A field is unknown, missing or of another type.
     """
-    accepted = reader_of(cls)(raw)
+    accepted = reader_of(cls)(raw.copy())
     return accepted if accepted is not None else explain(cls, raw)
 
 
@@ -110,28 +110,15 @@ class _Expected:
         types = self.types
         return self.required <= raw.keys() and all(n in types and type(v) in types[n] for n, v in raw.items())
 
-    def converts(self, raw: Plain) -> bool:
-        """Turns names, arrays and objects into what the dataclass holds; False where one cannot be."""
-        for name, allowed in self.literals:
-            if raw.get(name) not in allowed:
-                return False
-        for name, convert in self.conversions:
-            value = raw.get(name)
-            if value is not None:
-                converted = convert(value)
-                if converted is None:
-                    return False
-                raw[name] = converted
-        return True
-
 
 @cache
 def reader_of(cls: type[T]) -> Callable[[Plain], T | None]:
-    """A function that makes `cls` of a JSON object it is sure of, and gives None when in doubt.
+    """A function that makes `cls` of a JSON object it is sure of, using it up, and gives None when in doubt.
 
     Objects of one file have few shapes (their keys and the types of their values), so each shape is checked once.
     """
     expected = _expected(cls)
+    literals, conversions = expected.literals, expected.conversions
     shapes: set[tuple[object, ...]] = set()
 
     def accept(raw: Plain) -> T | None:
@@ -141,9 +128,15 @@ def reader_of(cls: type[T]) -> Callable[[Plain], T | None]:
                 return None
             if len(shapes) < _SHAPES_KEPT:
                 shapes.add(shape)
-        # A copy, because who is told None looks at `raw` again.
-        copied = raw.copy()
-        return cls(**copied) if expected.converts(copied) else None
+        for name, allowed in literals:
+            if raw.get(name) not in allowed:
+                return None
+        for name, convert in conversions:
+            if (value := raw.get(name)) is not None:
+                raw[name] = converted = convert(value)
+                if converted is None:
+                    return None
+        return cls(**raw)
 
     return accept
 

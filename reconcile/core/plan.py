@@ -82,7 +82,11 @@ def make_plan(
 
 
 class _Draft:
-    """A plan in the making. `held` is the state as it will be once moves and forgetting are done."""
+    """A plan in the making.
+
+    `held` is the state as it will be once moves and forgetting are done. What is said of an address in `settled` is
+    all that the plan says of it: the steps that follow leave it alone.
+    """
 
     def __init__(
         self,
@@ -100,57 +104,57 @@ class _Draft:
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
         self._is_selected = is_selected
+        self._settled: set[Address] = set()
         self._by_action: dict[Action, list[Change]] = {action: [] for action in Action}
 
     def in_order(self) -> tuple[Change, ...]:
         return tuple(change for changes in self._by_action.values() for change in changes)
 
     def move(self) -> None:
-        for moved in _in_chain_order(self._manifests.moved):
-            held = self._held.get(moved.source)
-            if not self._is_selected(moved.to):
-                continue
-            if moved.source in self._doubts and moved.to not in self._doubts:
-                self._doubts[moved.to] = self._doubts.pop(moved.source)  # a rename carries its doubt along
-            elif held is None:
-                continue
-            if moved.to in self._held:
-                self._refuse_move(moved.source, moved.to)
-                continue
-            if held is not None:
-                self._held[moved.to] = self._held.pop(moved.source)
-            self._add(
-                Change(
-                    Action.MOVE,
-                    moved.to,
-                    id=held.id if held else None,
-                    location=moved.location,
-                    held=held,
-                    moved_from=moved.source,
-                )
-            )
+        for moved, to in _to_their_ends(self._manifests.moved):
+            source = moved.source
+            if source not in self._held and source not in self._doubts:
+                continue  # done already
+            if not self._is_selected(to) or to in self._doubts:
+                self._settled.add(source)  # waits for its move; a delete or a create in its place would be a mistake
+            elif to in self._held:
+                self._refuse_move(source, to, self._held[to].id)
+            else:
+                self._move(moved, to)
 
-    def _refuse_move(self, source: Address, to: Address) -> None:
-        message = f"cannot move {source} to {to}: the state holds both"
-        help_ = f"`reconcile state rm {source}` forgets the first, or remove the `moved` entry"
+    def _move(self, moved: Moved, to: Address) -> None:
+        held = self._held.pop(moved.source, None)
+        if held is not None:
+            self._held[to] = held
+        if moved.source in self._doubts:
+            self._doubts[to] = self._doubts.pop(moved.source)  # a rename carries its doubt along
+        record_id = held.id if held else None
+        self._add(Change(Action.MOVE, to, id=record_id, location=moved.location, held=held, moved_from=moved.source))
+
+    def _refuse_move(self, source: Address, to: Address, taken_by: int) -> None:
+        message = f"cannot move {source} to {to}: {to} is id {taken_by} already"
+        help_ = f"`reconcile state rm` forgets one of the two, or remove the `moved` entry of {source}"
         self.refusals.append(Refusal("move-conflict", message, (source, to), help_))
-        self._held.pop(source)  # named once here; not planned as a delete on top
+        self._settled.add(source)  # named once here; not planned as a delete on top
 
     def forget(self) -> None:
-        patterns = [removed.pattern for removed in self._manifests.removed]
-        if not patterns:
+        if not self._manifests.removed:
             return
-        for address in sorted(self._held):
-            if self._is_selected(address) and any(fnmatchcase(address, pattern) for pattern in patterns):
+        for address in sorted(self._held.keys() - self._settled):
+            if not self._is_selected(address) or address in self._doubts:
+                continue
+            removed = next((r for r in self._manifests.removed if fnmatchcase(address, r.pattern)), None)
+            if removed is not None:
                 held = self._held.pop(address)
-                self._add(Change(Action.FORGET, address, id=held.id, held=held))
+                self._add(Change(Action.FORGET, address, id=held.id, location=removed.location, held=held))
 
     def adopt(self) -> None:
         owners = {record.id: address for address, record in self._held.items()} if self._manifests.imports else {}
         for wanted in self._manifests.imports:
             owner = owners.get(wanted.id)
-            if owner == wanted.to or not self._is_selected(wanted.to):
+            if owner == wanted.to or wanted.to in self._doubts or not self._is_selected(wanted.to):
                 continue
+            self._settled.add(wanted.to)
             taken = self._held.get(wanted.to)
             if owner is not None or taken is not None:
                 holder = f"{owner} owns id {wanted.id}" if owner else f"{wanted.to} is id {taken.id if taken else 0}"
@@ -161,9 +165,8 @@ class _Draft:
             self._add(Change(Action.ADOPT, wanted.to, id=wanted.id, location=wanted.location, declared=declared))
 
     def compare(self) -> None:
-        adopted = {change.address for change in self._by_action[Action.ADOPT]}
         for address, declared in self._manifests.records.items():
-            if not self._is_selected(address) or address in self._doubts or address in adopted:
+            if not self._is_selected(address) or address in self._doubts or address in self._settled:
                 continue
             held = self._held.get(address)
             if held is None:
@@ -208,7 +211,7 @@ class _Draft:
         )
 
     def retire(self) -> None:
-        for address in sorted(self._held.keys() - self._manifests.records.keys()):
+        for address in sorted(self._held.keys() - self._manifests.records.keys() - self._settled):
             if not self._is_selected(address) or address in self._doubts:
                 continue
             held = self._held[address]
@@ -224,10 +227,15 @@ class _Draft:
         for address, doubt in sorted(self._doubts.items()):
             if self._is_selected(address):
                 declared = self._manifests.records.get(address)
-                location = declared.location if declared else None
                 self._add(
                     Change(
-                        Action.IN_DOUBT, address, location=location, declared=declared, doubt=doubt, reason=doubt.seen
+                        Action.IN_DOUBT,
+                        address,
+                        id=doubt.intent.id,
+                        location=declared.location if declared else None,
+                        reason=doubt.seen,
+                        declared=declared,
+                        doubt=doubt,
                     )
                 )
 
@@ -238,18 +246,16 @@ class _Draft:
 _BY_SOURCE = frozenset({TokenComparison.SAME_BY_SOURCE, TokenComparison.MAY_HAVE_CHANGED})
 
 
-def _in_chain_order(moves: Iterable[Moved]) -> list[Moved]:
-    """Such that a chain a -> b -> c moves b away before a arrives there, whatever order it is written in."""
-    by_source = {moved.source: moved for moved in moves}
-    ordered: dict[Address, Moved] = {}
-    for moved in by_source.values():
-        chain: list[Moved] = []
-        following: Moved | None = moved
-        while following is not None and following.source not in ordered and following not in chain:
-            chain.append(following)
-            following = by_source.get(following.to)
-        ordered.update((link.source, link) for link in reversed(chain))
-    return list(ordered.values())
+def _to_their_ends(moves: Iterable[Moved]) -> list[tuple[Moved, Address]]:
+    """Each move with the address it leads to in the end: after a -> b and b -> c, a record still at a becomes c."""
+    following = {moved.source: moved.to for moved in moves}
+    ends: list[tuple[Moved, Address]] = []
+    for moved in moves:
+        to = moved.to
+        while to in following:
+            to = following[to]
+        ends.append((moved, to))
+    return ends
 
 
 def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
@@ -268,7 +274,7 @@ def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
 def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal:
     count = len(addresses)
     raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
-    excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or --exclude"
+    excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or leave some out with --exclude"
     plural = "" if count == 1 else "s"
     message = f"{count:,} {action}{plural}, {limit:,} allowed"
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
@@ -282,18 +288,18 @@ def _cost(changes: Iterable[Change], limiting: Limiting) -> Cost:
     return Cost(writes=writes, reads=0, seconds=seconds, days=days, writes_left_today=left)
 
 
-def _plan_id(manifests: Manifests, state: State, changes: tuple[Change, ...]) -> str:
+def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:
     """Eight hex digits that differ when the plan does.
 
-    Creates follow from the manifests and the state, so they are counted, not listed: hashing 100,000 of them would
-    cost more than finding them.
+    What a create holds follows from its address and the manifests, so its address is enough.
     """
-    digest = hashlib.sha256(f"{state.lineage} {state.serial} {len(state.records)} {manifests.digest}".encode())
-    creates = 0
+    lineage = state.lineage if state.serial else ""  # a state that was never written gets its name at the first write
+    digest = hashlib.sha256(f"{lineage} {state.serial} {manifests.digest}".encode())
+    creates: list[Address] = []
     for change in changes:
         if change.action is Action.CREATE:
-            creates += 1
+            creates.append(change.address)
         else:
             digest.update(f"{change.action} {change.address} {change.id} {change.fields} {change.reason}\n".encode())
-    digest.update(str(creates).encode())
+    digest.update("\n".join(creates).encode())
     return digest.hexdigest()[:8]

@@ -117,11 +117,13 @@ def _has_single_keys(data: bytes, keys: int) -> bool:
     """Whether no object names a key twice, of which a parser would keep only the last.
 
     Inside a string a quote follows a backslash, so every other `":` ends a key. A key with white space before its colon
-    would escape this count, so there may be none.
+    would escape this count, so outside of strings there may be none.
     """
-    ends = data.count(b'":') - data.count(b'\\":')
-    spaced = (b'" ', b'"\t', b'"\r', b'"\n')
-    return ends == keys and all(data.count(end) == data.count(b"\\" + end) for end in spaced)
+    has_escapes = b"\\" in data
+    escaped_ends = data.count(b'\\":') if has_escapes else 0
+    escaped_gaps = data.count(b'\\" ') if has_escapes else 0
+    is_spaced = b"\t" in data or b"\r" in data or data.count(b'" ') != escaped_gaps
+    return not is_spaced and data.count(b'":') - escaped_ends == keys
 
 
 def _is_separated(data: bytes, last_line: bytes, records: int) -> bool:

@@ -1,6 +1,7 @@
 """A plan as JSON, for scripts: the names are a contract (product.md, "How it looks")."""
 
 from reconcile.core.changes import Action, Change, Cost, Plan, Refusal
+from reconcile.core.differences import created_fields
 from reconcile.render.diagnostics import as_json as diagnostic_as_json
 
 FORMAT_VERSION = 1
@@ -14,7 +15,7 @@ def plan_as_json(plan: Plan, *, created_at: str, tool_version: str) -> dict[str,
         "plan_id": plan.plan_id,
         "created_at": created_at,
         "tool_version": tool_version,
-        "state": {"lineage": plan.lineage, "serial": plan.serial},
+        "state": {"lineage": plan.lineage or None, "serial": plan.serial},
         "manifests": {"digest": plan.digest, "files": plan.files, "records": plan.records},
         "summary": summary | {"unchanged": plan.unchanged},
         "cost": _cost(plan.cost),
@@ -64,7 +65,8 @@ def _change(change: Change) -> dict[str, object]:
 
 
 def _fields(change: Change) -> list[dict[str, object]]:
+    fields = created_fields(change.declared) if change.action is Action.CREATE and change.declared else change.fields
     return [
         {"name": field.name, "before": field.before, "after": field.after, "sensitive": field.sensitive}
-        for field in change.fields
+        for field in fields
     ]

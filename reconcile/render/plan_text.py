@@ -1,14 +1,13 @@
 """A plan as text for a terminal or a log: a line for each change, then counts, cost and what is refused."""
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
-from reconcile.core.changes import WRITES, Action, Change, Cost, Plan, Refusal
+from reconcile.core.changes import Action, Change, Cost, Plan, Refusal
+from reconcile.core.differences import NOT_MANAGED, FieldChange
 from reconcile.core.records import PaymentToken, Provider
-from reconcile.core.times import from_iso
 from reconcile.render.escape import escaped
 from reconcile.render.style import Style
-from reconcile.render.words import counted, duration
+from reconcile.render.words import column_width, counted, duration, minute, padded, shortened, stretches
 
 SHOWN_CREATES = 20
 """Creates beyond this many fold into one line for each stretch of a file."""
@@ -63,8 +62,10 @@ def _headline(plan: Plan, style: Style) -> str:
     counts.append(f"{plan.unchanged:,} unchanged")
     if doubts := plan.count(Action.IN_DOUBT):
         counts.append(f"{doubts:,} in doubt")
-    if plan.is_empty:
+    if plan.is_empty and not plan.refusals:
         return style.bold(f"Nothing to do: {plan.unchanged:,} unchanged.")
+    if plan.is_empty:
+        counts.append(f"{len(plan.refusals):,} refused")
     return style.bold(f"Plan {plan.plan_id}: {', '.join(counts)}.")
 
 
@@ -72,7 +73,8 @@ def _cost_line(cost: Cost) -> str:
     requests = counted(cost.writes, "write") + (f", {counted(cost.reads, 'read')}" if cost.reads else "")
     days = f" over {cost.days:,} days" if cost.days > 1 else ""
     left = f" · {cost.writes_left_today:,} writes left today" if cost.writes_left_today is not None else ""
-    return f"Cost: {requests} · {duration(cost.seconds)}{days} at the limits in the settings{left}."
+    time = f" · {duration(cost.seconds)}{days} at the limits in the settings" if cost.seconds else ""
+    return f"Cost: {requests}{time}{left}."
 
 
 def _refusal_line(refusal: Refusal, style: Style) -> str:
@@ -84,7 +86,9 @@ def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
     creates = plan.having(Action.CREATE)
     folded = set[str]() if full else {change.address for change in creates[SHOWN_CREATES:]}
     shown = [c for c in plan.changes if c.action is not Action.CREATE or c.address not in folded]
+    details = _create_details([change for change in shown if change.action is Action.CREATE])
     rows = [_row(change) for change in shown]
+    rows = [(address, details.get(address, cell), place) for address, cell, place in rows]
     lines: list[str] = []
     for change, cells in zip(shown, _aligned(rows), strict=True):
         lines.append(_line(change.action, cells, style))
@@ -98,39 +102,26 @@ def _line(action: Action, cells: str, style: Style) -> str:
     return style.paint(f"  {sign} {word:<8}", _COLOURS.get(action, "")) + f" {cells}".rstrip()
 
 
-def _folded_lines(creates: Sequence[Change], style: Style) -> Iterable[str]:
-    for file, group in groupby(creates, key=lambda change: change.location.file if change.location else ""):
-        changes = list(group)
-        first, last = changes[0], changes[-1]
-        span = first.address if first is last else f"{first.address} … {last.address}"
-        lines = f"{first.location.line}-{last.location.line}" if first.location and last.location else ""
-        yield _line(Action.CREATE, f"{span}   {len(changes):,} more   {escaped(file)}:{lines}", style)
+def _folded_lines(creates: Sequence[Change], style: Style) -> Iterator[str]:
+    for stretch in stretches(creates):
+        yield _line(Action.CREATE, "   ".join(stretch), style)
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows with the same number of cells line up with one another; a very long cell does not push the others away."""
-    widths: dict[tuple[int, int], int] = {}
-    for row in rows:
-        for index, cell in enumerate(row):
-            key = (len(row), 0 if index == 0 else index)
-            widths[key] = max(widths.get(key, 0), min(len(cell), 44))
-    first = max((width for (_, index), width in widths.items() if index == 0), default=0)
-    return [
-        "   ".join(f"{cell:<{first if index == 0 else widths[len(row), index]}}" for index, cell in enumerate(row))
-        for row in rows
-    ]
+    """Addresses, details and places below one another; a very long cell does not push the others away."""
+    widths = list(map(column_width, zip(*rows, strict=True)))
+    return ["   ".join(map(padded, row, widths)) for row in rows]
 
 
-def _row(change: Change) -> tuple[str, ...]:
+def _row(change: Change) -> tuple[str, str, str]:
+    """Address, details, and where it is declared or why it is here."""
     place = escaped(str(change.location)) if change.location else ""
     address = escaped(change.address)
-    declared, held = change.declared, change.held
+    held = change.held
     match change.action:
-        case Action.CREATE if declared is not None:
-            return (address, f"invoice {declared.coworker_invoice_id}", _provider(declared), token_of(declared), place)
         case Action.UPDATE | Action.RECORD:
             prefix = f"{change.reason}: " if change.reason else ""
-            return (address, prefix + _fields(change), place)
+            return (address, prefix + ", ".join(map(_field, change.fields)), place)
         case Action.DELETE if held is not None:
             provider = held.regular_payment_provider
             name = f", {provider.name}" if isinstance(provider, Provider) else ""
@@ -139,10 +130,21 @@ def _row(change: Change) -> tuple[str, ...]:
             return (address, f"was {escaped(change.moved_from)}" + (f", id {change.id}" if change.id else ""), place)
         case Action.IN_DOUBT if change.doubt is not None:
             intent = change.doubt.intent
-            sent = f"{intent.action} sent {_minute(intent.at)}, {escaped(change.doubt.seen)}"
+            sent = f"{intent.action} sent {minute(intent.at)}, {escaped(shortened(change.doubt.seen))}"
             return (address, sent, place)
         case _:
-            return (address, f"id {change.id}" if change.id else "", place or escaped(change.reason))
+            return (address, f"id {change.id}" if change.id else "", place)
+
+
+def _create_details(creates: Sequence[Change]) -> dict[str, str]:
+    """What stands between address and place of each create, in columns of their own."""
+    cells = {c.address: _create_cells(c.declared) for c in creates if c.declared is not None}
+    widths = list(map(column_width, zip(*cells.values(), strict=True)))
+    return {address: "   ".join(map(padded, row, widths)).rstrip() for address, row in cells.items()}
+
+
+def _create_cells(declared: PaymentToken) -> tuple[str, str, str]:
+    return (f"invoice {declared.coworker_invoice_id}", _provider(declared), _token(declared))
 
 
 def _provider(declared: PaymentToken) -> str:
@@ -150,34 +152,19 @@ def _provider(declared: PaymentToken) -> str:
     return provider.name if isinstance(provider, Provider) else ""
 
 
-def token_of(declared: PaymentToken) -> str:
-    """Where a declared token comes from, as plans show it."""
+def _token(declared: PaymentToken) -> str:
     return f"token {escaped(declared.token_source)}" if isinstance(declared.token_source, str) else ""
 
 
-def _fields(change: Change) -> str:
-    return ", ".join(
-        f"{field.name} {escaped(field.after or 'null')}"
-        if field.sensitive and field.before is None
-        else f"{field.name} {_quoted(field.before)} → {_quoted(field.after)}"
-        for field in change.fields
-    )
+def _field(field: FieldChange) -> str:
+    before, after = _value(field.name, field.before), _value(field.name, field.after)
+    if after == f"{before} (changed)":
+        return f"{field.name} {after}"
+    return f"{field.name} {before} → {after}"
 
 
-def _quoted(value: str | None) -> str:
+def _value(name: str, value: str | None) -> str:
     if value is None:
         return "null"
-    return value if value.startswith("(") else f'"{escaped(value)}"'
-
-
-def _minute(at: str) -> str:
-    try:
-        from_iso(at)
-    except ValueError:
-        return escaped(at)
-    return f"{at[:10]} {at[11:16]}Z"
-
-
-def count_of_writes(plan: Plan) -> int:
-    """How many requests the plan would send that change something."""
-    return sum(change.action in WRITES for change in plan.changes)
+    shown = escaped(shortened(value))
+    return f'"{shown}"' if name == "notes" and value != NOT_MANAGED else shown

@@ -40,8 +40,10 @@ def progress_line(standing: Standing) -> str:
 
 
 def percentage(standing: Standing) -> int:
-    """Whole percents done; 100 only when all is done."""
-    return standing.done * 100 // standing.total if standing.total else 100
+    """Whole percents done, rounded; 100 only when all is done."""
+    if standing.done >= standing.total:
+        return 100
+    return min(99, round(standing.done * 100 / standing.total))
 
 
 def _remaining(standing: Standing, rate: float) -> str:

@@ -1,14 +1,13 @@
 """What an apply did: the counts, and every address that needs attention with its place and the way on."""
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from reconcile.core.diagnostics import Location
 from reconcile.core.operations import Doubt
 from reconcile.core.report import Report, Result, Status
 from reconcile.render.escape import escaped
 from reconcile.render.style import Style
-from reconcile.render.words import counted, duration
+from reconcile.render.words import column_width, counted, duration, minute, padded, stretches
 
 _LISTED = 20
 """Unattempted creates beyond this many fold into one line for each stretch of a file."""
@@ -77,46 +76,49 @@ def _section(title: str, results: Sequence[Result], style: Style, colour: str) -
         return
     yield f"{style.paint(title, colour)}:"
     listed = results if results[0].status != "unattempted" else results[:_LISTED]
-    width = max(len(result.change.address) for result in listed)
-    for result in listed:
-        yield f"  {result.change.address:<{width}}  {_place(result)}  {escaped(result.words)}"
-    yield from _folded(results[len(listed) :])
+    yield from _aligned([(escaped(r.change.address), _place(r.change.location), escaped(r.words)) for r in listed])
+    for stretch in stretches([result.change for result in results[len(listed) :]]):
+        yield "  " + "  ".join(stretch)
     yield ""
-
-
-def _folded(results: Sequence[Result]) -> Iterable[str]:
-    for file, group in groupby(results, key=lambda result: _location(result).file):
-        stretch = list(group)
-        first, last = stretch[0], stretch[-1]
-        span = f"{first.change.address} … {last.change.address}"
-        yield f"  {span}  {len(stretch):,} more  {escaped(file)}:{_location(first).line}-{_location(last).line}"
-
-
-def _location(result: Result) -> Location:
-    return result.change.location or Location("", 0)
-
-
-def _place(result: Result) -> str:
-    return escaped(str(_location(result)))
 
 
 def _doubt_lines(doubts: Sequence[Doubt], style: Style) -> Iterable[str]:
     if not doubts:
         return
     yield f"{style.paint('In doubt since an earlier run', 'magenta')}:"
-    for doubt in doubts:
-        intent = doubt.intent
-        yield f"  {intent.address}  {escaped(intent.file)}:{intent.line}  sent {intent.at}, {escaped(doubt.seen)}"
+    yield from _aligned([_doubt_row(doubt) for doubt in doubts])
     yield ""
+
+
+def _doubt_row(doubt: Doubt) -> tuple[str, str, str]:
+    intent = doubt.intent
+    sent = f"{intent.action} sent {minute(intent.at)}, {escaped(doubt.seen)}"
+    return (escaped(intent.address), escaped(f"{intent.file}:{intent.line}"), sent)
+
+
+def _place(location: Location | None) -> str:
+    return escaped(str(location)) if location is not None else ""
+
+
+def _aligned(rows: Sequence[tuple[str, str, str]]) -> Iterable[str]:
+    addresses, places, _ = zip(*rows, strict=True)
+    widths = column_width(addresses), column_width(places)
+    for address, place, words in rows:
+        yield f"  {padded(address, widths[0])}  {padded(place, widths[1])}  {words}".rstrip()
+
+
+_COUNTED: tuple[tuple[Status, str], ...] = (
+    ("rejected", "rejected"),
+    ("in_doubt", "in doubt"),
+    ("unattempted", "not attempted"),
+)
 
 
 def _counts(report: Report) -> str:
     parts = [f"{len(report.having('applied')):,} created"]
     if report.state_changes:
         parts.append(counted(report.state_changes, "change") + " of the state alone")
-    for status in ("rejected", "in_doubt", "unattempted"):
-        if number := len(report.having(status)):
-            parts.append(f"{number:,} {'not attempted' if status == 'unattempted' else status.replace('_', ' ')}")
+    parts.extend(f"{number:,} {words}" for status, words in _COUNTED if (number := len(report.having(status))))
     if report.doubts:
         parts.append(f"{len(report.doubts):,} still in doubt")
     return f"Applied: {', '.join(parts)} · {counted(report.writes, 'write')} in {duration(report.seconds)}."

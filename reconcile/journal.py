@@ -17,7 +17,8 @@ with the first entry; a crash that tears it leaves nothing, and nothing had happ
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -195,13 +196,8 @@ class Journal:
             StateError: Code `state-conflict` when somebody else wrote the state. The journal takes nothing more then,
                 and still holds everything.
         """
-        with self._writing:
-            self._refuse_after_failure()
-            try:
-                return self._commit(tool_version)
-            except StateError as error:
-                self._failure = error
-                raise
+        with self._writing, self._closing_on_failure():
+            return self._commit(tool_version)
 
     def push(self, state: State, *, who: str, tool_version: str) -> State:
         """Puts other records in the place of the state's, as `state push` does; doubts stay open.
@@ -211,28 +207,34 @@ class Journal:
         """
         if self._version is not None or self._folding.is_ahead:
             self.commit(tool_version=tool_version)
-        with self._writing:
-            self._refuse_after_failure()
-            try:
-                return self._push(state, who, tool_version)
-            except StateError as error:
-                self._failure = error
-                raise
+        with self._writing, self._closing_on_failure():
+            return self._push(state, who, tool_version)
 
     def _write_batch(self, batch: _Batch) -> None:
         with self._gathering:
             self._next = _Batch()
         batch.is_done = True
         try:
-            self._refuse_after_failure()
-            # Stands if anything but a StateError ends the next line: nobody knows then what was written.
-            self._failure = StateError("the journal could not be written", code="journal-unwritten")
-            self._write(batch.entries)
-            self._failure = None
+            with self._closing_on_failure():
+                self._write(batch.entries)
+        except StateError as error:
+            batch.failure = error
+        except BaseException:
+            batch.failure = self._failure
+            raise
+
+    @contextmanager
+    def _closing_on_failure(self) -> Generator[None, None, None]:
+        """Whatever ends the with-block early closes the journal: nobody knows then what was written."""
+        if self._failure is not None:
+            raise _again(self._failure)
+        self._failure = StateError("the journal could not be written", code="journal-unwritten")
+        try:
+            yield
         except StateError as error:
             self._failure = error
-        finally:
-            batch.failure = self._failure
+            raise
+        self._failure = None
 
     def _write(self, entries: Sequence[Entry]) -> None:
         state = self._folding.state
@@ -245,17 +247,15 @@ class Journal:
         self._entries.extend(new)
         self._crc = crc
 
-    def _refuse_after_failure(self) -> None:
-        if self._failure is not None:
-            raise _again(self._failure)
-
     def _commit(self, tool_version: str) -> State:
         before = self._folding.state
         is_written = self._folding.is_ahead or self._version is None
         if not is_written and (not self._entries or isinstance(self._entries[-1], CommittedEntry)):
             return before
-        state = replace(before, records=dict(self._folding.records))
-        digest = self._write_state(state, tool_version) if is_written else _digest(dump_state(before))
+        if is_written:
+            digest = self._write_state(replace(before, records=self._folding.records), tool_version)
+        else:
+            digest = _digest(dump_state(before))
         self._remember_runs()
         self._say_commit(digest)
         if is_written:

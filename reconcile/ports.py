@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from reconcile.core.outcomes import Seen
 from reconcile.core.records import ObservedRecord, PaymentToken, Secret
+
+if TYPE_CHECKING:
+    from reconcile.core.outcomes import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Backend(Protocol):
 class PaymentTokens(Protocol):
     """The API's one resource. Reports what was seen and decides nothing; never raises for an answer."""
 
-    def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
+    def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> "Seen":
         """Sends one create with a total deadline. `fields` has the record's own names, without the token.
 
         `token` None means that no token is sent, unless `fields` says `"token": None`, which sends null.
@@ -138,6 +140,15 @@ class PaymentTokens(Protocol):
 
         Raises ApiError on any error: an error is never an empty list.
         """
+        ...
+
+    def count_records(self) -> int:
+        """How many records there are in all; costs one request. Raises ApiError."""
+        ...
+
+    @property
+    def server_time(self) -> float | None:
+        """Seconds since the epoch by the server's last answer; None when it did not say."""
         ...
 
     def get(self, record_id: int) -> ObservedRecord | None:

@@ -8,6 +8,7 @@ out of the project folder; the environment and the flags, which belong to whoeve
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,11 @@ from reconcile.core.records import Secret
 
 FILE_NAME: Final = "reconcile.yaml"
 _PREFIX: Final = "RECONCILE_"
+
+# The form that is the same number in every version of YAML: no leading zeros, signs, exponents or underscores.
+_is_whole = re.compile(r"(?:0|[1-9][0-9]{0,14})\Z").match
+_is_number = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?\Z").match
+_is_host = re.compile(r"[A-Za-z0-9.-]+\Z|[0-9A-Fa-f:.]+\Z").match
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +120,7 @@ def read_settings(root: Path, document: Node | None, environ: Mapping[str, str])
         try:
             values[setting.name] = _RULES[setting.name](setting)
         except _InvalidSettingError as error:
-            problems.append(
-                Diagnostic(error.code, f"{_source(setting)}: {error.message}", setting.location, error.help)
-            )
+            problems.append(_invalid(setting, error))
     key = environ.get("RECONCILE_FINGERPRINT_KEY")
     return _settings(root, values, Secret(key) if key else None), problems + more
 
@@ -201,9 +205,21 @@ def _unknown(name: str, location: Location | None, variable: str = "") -> Diagno
     from difflib import get_close_matches
 
     close = get_close_matches(name, _RULES, n=1)
-    help_ = f'did you mean "{close[0]}"?' if close else "the README's reference lists all settings"
+    meant = _variable_of(close[0]) if close and variable else "".join(close)
+    help_ = f'did you mean "{meant}"?' if close else "the README's reference lists all settings"
     what = f"{variable} sets nothing" if variable else f'"{name}" is not a setting'
     return Diagnostic("unknown-setting", what, location, help_)
+
+
+def _variable_of(name: str) -> str:
+    return _PREFIX + name.replace(".", "__").upper()
+
+
+def _invalid(given: _Given, error: _InvalidSettingError) -> Diagnostic:
+    may_hold_password = "@" in given.text  # https://user:password@host
+    return Diagnostic(
+        error.code, f"{_source(given)}: {error.message}", given.location, error.help, secret=may_hold_password
+    )
 
 
 def _source(given: _Given) -> str:
@@ -235,7 +251,7 @@ def _text(given: _Given) -> str:
 
 
 def _prefix(given: _Given) -> str:
-    return given.text
+    return given.text if not given.text and not (given.is_from_file and given.is_plain) else _text(given)
 
 
 def _folder(given: _Given) -> str:
@@ -248,12 +264,9 @@ def _folder(given: _Given) -> str:
 
 
 def _number(given: _Given, lowest: float, highest: float) -> float:
-    try:
-        number = float(given.text) if given.is_plain else -1.0
-    except ValueError:
-        number = -1.0
+    number = float(given.text) if given.is_plain and _is_number(given.text) else -1.0
     if not lowest <= number <= highest:
-        raise _InvalidSettingError(f"a number from {lowest:g} to {highest:g} is needed")
+        raise _InvalidSettingError(f"a number from {lowest:g} to {highest:,g} is needed, in plain digits")
     return number
 
 
@@ -266,11 +279,9 @@ def _concurrency(given: _Given) -> int:
 
 
 def _whole(given: _Given, lowest: int, highest: int) -> int:
-    if not (given.is_plain and given.text.isascii() and given.text.isdigit()):
-        raise _InvalidSettingError(f"a whole number from {lowest:,} to {highest:,} is needed")
-    number = int(given.text) if len(given.text) < 16 else highest + 1
+    number = int(given.text) if given.is_plain and _is_whole(given.text) else -1
     if not lowest <= number <= highest:
-        raise _InvalidSettingError(f"a whole number from {lowest:,} to {highest:,} is needed")
+        raise _InvalidSettingError(f"a whole number from {lowest:,} to {highest:,} is needed, in plain digits")
     return number
 
 
@@ -307,7 +318,8 @@ def _base_url(given: _Given) -> str:
         _ = parts.port
     except ValueError:
         raise _InvalidSettingError("this is not a URL", "write https://spaces.nexudus.com") from None
-    if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
+    is_plain = _is_host(host) and url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in {"https", "http"} or not is_plain or parts.query or parts.fragment or "@" in parts.netloc:
         raise _InvalidSettingError("this is not the address of an API", "write https://spaces.nexudus.com")
     if parts.scheme == "http" and not is_loopback(host):
         raise _InvalidSettingError("plain http would send tokens in the clear", "use https", "plain-http")

@@ -4,7 +4,6 @@ Owns the login and the refresh, one at a time however many threads need one. Mus
 Passwords and access tokens stay wrapped; no message, representation or error here holds one.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -104,6 +103,12 @@ class Authenticator:
         """Everything that must not be repeated by a message."""
         return self._secrets
 
+    @property
+    def needs_login(self) -> bool:
+        """Whether the next `authorization` has to ask the API for access first."""
+        access = self._access
+        return access is None or self._clock.monotonic() >= access.renew_at
+
     def authorization(self, post: PostForm) -> str:
         """The header to send now; logs in, or renews an access token that is about to end, when it has to.
 
@@ -190,6 +195,8 @@ class Authenticator:
 def _given(credentials: Credentials) -> _Access | None:
     """The access that needs no login."""
     if credentials.scheme == "basic":
+        from base64 import b64encode
+
         assert credentials.password is not None  # noqa: S101 - Credentials makes sure of it
         pair = f"{credentials.username}:{credentials.password.reveal()}".encode()
         return _Access(Secret(f"Basic {b64encode(pair).decode('ascii')}"))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from yaml import error, events
 
 from reconcile.adapters.manifest_files import read_file
-from reconcile.adapters.yaml_reader import new_parser
+from reconcile.adapters.yaml_reader import MAX_DEPTH, new_parser
 from reconcile.adapters.yaml_text import UNPARSED, UnreadableError, checked_bytes, lines_at
 from reconcile.core.diagnostics import Diagnostic, Excerpt
 
@@ -88,14 +88,21 @@ def _excerpts(
 
 
 def _spans(data: bytes, file: str, wanted: set[int]) -> dict[int, list[_Span]] | None:
-    """Where scalars stand on the wanted lines; None when the file does not parse up to the last of them."""
+    """Where scalars stand on the wanted lines; None when the file cannot be read up to the last of them."""
     found: dict[int, list[_Span]] = {line: [] for line in wanted}
-    last = max(wanted)
+    last, depth = max(wanted), 0
     try:
         get = new_parser(checked_bytes(data, file)).get_event
         while (event := get()) is not None and event.start_mark.line < last:
-            if type(event) is events.ScalarEvent:
+            if isinstance(event, events.ScalarEvent):
                 _add_spans(event, found)
+            elif isinstance(event, events.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, events.CollectionEndEvent):
+                depth -= 1
+            # The parser's time grows with the square of the depth.
+            if depth > MAX_DEPTH:
+                return None
     except (UnreadableError, error.YAMLError):
         return None
     return {line: spans for line, spans in found.items() if len(spans) < _MOST_SPANS}
@@ -171,8 +178,9 @@ class _Masked:
 
 def _hidden(line: str, caret: int) -> Excerpt:
     """A line of which nothing is known: everything becomes a mask."""
-    before = _mask_runs(MASK, line[:caret])
-    after = _mask_runs(MASK, line[caret:])
+    # Only what may be shown is masked: 200 problems on one line of many megabytes would take minutes.
+    before = _mask_runs(MASK, line[max(0, caret - _LONGEST_LINE) : caret])
+    after = _mask_runs(MASK, line[caret : caret + _LONGEST_LINE])
     return _cut(before + after, len(before), len(MASK) if after.startswith(MASK) else 1)
 
 

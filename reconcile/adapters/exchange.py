@@ -4,10 +4,10 @@ Owns where the API may be (https, or plain http on this machine) and what a fail
 request may have left. Must not know how bytes travel (`transport.py`) nor what they mean (`nexudus.py`).
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from reconcile.core.errors import InputError
@@ -107,6 +107,8 @@ def is_loopback(host: str) -> bool:
     """Whether `host` is this machine, by its name or its address."""
     if host.lower() == "localhost":
         return True
+    from ipaddress import ip_address
+
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -114,10 +116,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(base_url: str) -> SplitResult:
+    text = base_url.strip()
     try:
-        parts = urlsplit(base_url.strip())
-        (parts.hostname or "").encode("idna")
-        is_usable = parts.port != 0 and parts.netloc.isprintable() and not set(parts.netloc) & set("%\\ ")
+        parts = urlsplit(text)
+        is_usable = parts.port != 0 and text.isprintable() and _is_host(parts.hostname or "") is not None
     except ValueError:
         is_usable, parts = False, urlsplit("")
     if not is_usable:
@@ -125,3 +127,7 @@ def _split(base_url: str) -> SplitResult:
             "api.base_url cannot be read as an address", code="base-url", help="for example https://spaces.nexudus.com"
         )
     return parts
+
+
+# A name in another script is written in its ASCII form (xn--...), so that it reads the same to every library.
+_is_host = re.compile(r"|[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f:.]+").fullmatch

@@ -5,6 +5,7 @@ and a file that is read twice declares everything twice. FIFOs, devices and sock
 them. It must not know what a manifest says.
 """
 
+import errno
 import gc
 import hashlib
 import os
@@ -66,11 +67,11 @@ def read_file(path: Path, name: str) -> bytes:
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except OSError as error:
-        raise UnreadableError(_unopened(error, name, is_link=path.is_symlink())) from None
+        raise UnreadableError(_unopened(error, name)) from None
     try:
         return _read_regular(descriptor, name)
     except OSError as error:
-        raise UnreadableError(_unopened(error, name, is_link=False)) from None
+        raise UnreadableError(_unopened(error, name)) from None
     finally:
         os.close(descriptor)
 
@@ -105,8 +106,8 @@ def _paused_collection() -> Generator[None]:
 def _found_files(folder: Path, root: Path, collector: Collector) -> list[Path]:
     """The manifests in path order; what must not be read is reported."""
     name = _name(folder, root)
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where permissions are missing
+        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         hint = "`reconcile init` makes a starter folder; `manifests` in reconcile.yaml names another"
         collector.report(Diagnostic("no-manifests", f"the folder of manifests {what}: {name}", None, hint))
         return []
@@ -117,12 +118,12 @@ def _found_files(folder: Path, root: Path, collector: Collector) -> list[Path]:
     found: list[Path] = []
 
     def refuse_folder(error: OSError) -> None:
-        collector.report(_unopened(error, _name(Path(error.filename), root), is_link=False))
+        collector.report(_unopened(error, _name(Path(error.filename), root)))
 
     for parent, folders, files in os.walk(folder, onerror=refuse_folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         here = Path(parent)
-        for link in (here / name for name in folders if (here / name).is_symlink()):
+        for link in (here / name for name in folders if os.path.islink(here / name)):  # noqa: PTH114 - as above
             collector.report(
                 _refused("link", "links are not followed", _name(link, root), "put the folder itself there")
             )
@@ -132,7 +133,7 @@ def _found_files(folder: Path, root: Path, collector: Collector) -> list[Path]:
 
 def _stays_inside(folder: Path, root: Path) -> bool:
     """Whether a folder that is named inside the project is there in fact; one named outside was somebody's choice."""
-    if os.path.relpath(folder, root).startswith(os.pardir):
+    if Path(os.path.relpath(folder, root)).parts[:1] == (os.pardir,):
         return True
     return folder.resolve().is_relative_to(root.resolve())
 
@@ -156,8 +157,8 @@ def _digest_header(path: Path, data: bytes) -> bytes:
     return b"%d %d\n%s" % (len(name), len(data), name)
 
 
-def _unopened(error: OSError, name: str, *, is_link: bool) -> Diagnostic:
-    if is_link:
+def _unopened(error: OSError, name: str) -> Diagnostic:
+    if error.errno == errno.ELOOP:
         return _refused("link", "links are not followed", name, "put the file itself there")
     reason = (error.strerror or "unknown reason").lower()
     return _refused("unreadable-file", f"it cannot be read: {reason}", name, "correct its permissions")

@@ -62,6 +62,13 @@ class Nexudus:
         self._session = Session(options, authenticator, clock, pace, backend)
         self._clock = clock
 
+    def sign_in(self) -> None:
+        """Logs in, where a login is due, before the first write takes its turn. See `Session.sign_in`."""
+        from importlib import import_module
+
+        import_module("reconcile.adapters.wire_records")  # a write that loads it would leave after its turn
+        self._session.sign_in()
+
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
         """Sends one create; a login, where one is due, falls within the same deadline. See `ports.PaymentTokens`."""
         session = self._session
@@ -107,6 +114,10 @@ class Nexudus:
             help="other clients are writing; try again when the account is quieter",
         )
 
+    def count_records(self) -> int:
+        """How many records there are in all, by one request. See `ports.PaymentTokens`."""
+        return self._page(1, None, size=1).TotalItems
+
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record by its id; None when the API says, in JSON, that there is none. See `ports.PaymentTokens`."""
         row = self._get(record_id)
@@ -142,10 +153,10 @@ class Nexudus:
                 break
         return rows if len(rows) == total else None
 
-    def _page(self, number: int, coworker_invoice_id: int | None) -> "Page":
+    def _page(self, number: int, coworker_invoice_id: int | None, *, size: int = PAGE_SIZE) -> "Page":
         from reconcile.adapters.wire_records import INVOICE_FILTER, PATH, WrongShapeError, page_of
 
-        params: dict[str, str | int] = {"page": number, "size": PAGE_SIZE, "orderBy": "Id"}
+        params: dict[str, str | int] = {"page": number, "size": size, "orderBy": "Id"}
         if coworker_invoice_id is not None:
             params[INVOICE_FILTER] = coworker_invoice_id
         raw = self._session.read(PATH, params, max_bytes=LONGEST_READ_ANSWER)

@@ -5,7 +5,6 @@ Must not decide which texts are shown. Nothing here keeps, logs or raises a secr
 """
 
 import re
-from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 
 from reconcile.core.records import Secret
@@ -88,6 +87,8 @@ def _spellings(secret: str) -> set[str]:
 
 def _base64_pieces(raw: bytes) -> Iterator[str]:
     """What base64 makes of `raw` wherever it starts in a longer text, without the characters its neighbours share."""
+    from base64 import b64encode, urlsafe_b64encode
+
     for offset in range(3):
         used_bits = (offset + len(raw)) * 8
         first, last = -(-offset * 8 // 6), used_bits // 6

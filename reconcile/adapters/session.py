@@ -84,6 +84,30 @@ class Session:
         self._used.header = self._authenticator.authorization(self._post(deadline))
         return self._used.header
 
+    def sign_in(self) -> None:
+        """Gets access where a login is due, and loads what requests need.
+
+        For before the first paced write: writes that took their turns, then waited for the login together, would all
+        leave at once.
+
+        Raises:
+            ApiError: The login was refused, or no answer came.
+            InputError: The login needs something else.
+            QuotaError: It was throttled for longer than `PATIENCE`, or the quota is used up.
+        """
+        self._wire()
+        tries = _Tries()
+        while self._authenticator.needs_login:
+            self._pace.before_read()
+            try:
+                self.authorization(self.deadline())
+            except ExchangeError as error:
+                if tries.are_used_up():
+                    raise self._unreachable(error) from None
+                self._clock.sleep(tries.next_wait())
+            except LoginThrottledError as error:
+                self._wait_out(tries, error.retry_after)
+
     def exchange(
         self,
         method: str,

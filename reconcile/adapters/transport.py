@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from queue import Empty, LifoQueue
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import httpcore
@@ -172,7 +171,7 @@ class HttpWire:
         return httpx.Client(
             transport=DeadlineTransport(pool),
             headers=_HEADERS,
-            timeout=None,
+            timeout=httpx.Timeout(None),
             trust_env=False,
             follow_redirects=False,
         )
@@ -257,6 +256,8 @@ def _tls(*, use_environment: bool) -> ssl.SSLContext:
 
 def _proxy_to(root: httpx.URL) -> httpcore.Proxy | None:
     """The environment's proxy on the way to `root`; never one on the way to this machine."""
+    from urllib.request import getproxies, proxy_bypass
+
     if is_loopback(root.host) or proxy_bypass(root.host):
         return None
     proxies = getproxies()

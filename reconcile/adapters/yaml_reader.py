@@ -132,9 +132,9 @@ class _Document:
 
     def _close(self) -> None:
         following = self._get()
-        if type(following) is events.DocumentEndEvent:
+        if following.__class__ is events.DocumentEndEvent:
             following = self._get()
-        if not isinstance(following, events.StreamEndEvent):
+        if following.__class__ is events.DocumentStartEvent:
             place = place_of(self._file, following)
             hint = "put each document into a file of its own"
             raise unreadable("several-documents", "a second document begins here", place, hint)

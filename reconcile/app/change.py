@@ -9,7 +9,7 @@ from reconcile import __version__
 from reconcile.adapters.clock import Interruption, SystemClock
 from reconcile.app.connection import Connection, SandboxWishes, connect
 from reconcile.app.identity import lock_info, run_entry
-from reconcile.app.project import Project, load_declared, open_journal
+from reconcile.app.project import Project, keep_loaded, load_declared, open_journal
 from reconcile.app.review import plan_from
 from reconcile.apply import Bounds, Report, Tools, apply_plan
 from reconcile.core.changes import Action, Plan, Refusal, Selection
@@ -83,6 +83,7 @@ def apply(project: Project, options: ApplyOptions, audience: Audience, interrupt
         project.backend.lock(info, timeout=options.lock_timeout) as lock,
     ):
         journal = open_journal(project, clock)
+        keep_loaded()
         return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)
 
 
@@ -92,17 +93,26 @@ def _apply(bench: _Bench, manifests: Manifests) -> Report:
     plan = plan_from(bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False)
     bench.audience.show(plan)
     _refuse(plan)
-    doubts = tuple(folded.doubts.values())
     if not _has_work(plan):
-        if folded.is_ahead:  # a run that was killed left something behind, which the state has yet to hold
-            bench.journal.commit(tool_version=__version__)
-        return Report(doubts=doubts)
+        return _finish_without_work(bench, plan)
     tokens = _tokens(bench.project, plan)
     bench.audience.consent(plan)
     return _run(bench, plan, tokens)
 
 
+def _finish_without_work(bench: _Bench, plan: Plan) -> Report:
+    folded = bench.journal.folded
+    if folded.is_ahead:  # a run that was killed left something behind, which the state has yet to hold
+        bench.journal.commit(tool_version=__version__)
+    report = Report(doubts=tuple(folded.doubts.values()))
+    with bench.audience.reporter(plan) as reporter:
+        reporter.tell("run_finished", report_as_json(report))
+    return report
+
+
 def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret]) -> Report:
+    if plan.count(Action.CREATE):
+        bench.connection.api.sign_in()
     folded = bench.journal.folded
     entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now())
     bench.journal.append(entry)

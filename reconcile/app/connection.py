@@ -1,7 +1,7 @@
 """Who a command talks to: the API of the settings, or an embedded sandbox."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Literal, cast
@@ -71,14 +71,16 @@ def _connection(api: ApiSettings, credentials: Credentials, limits: Limits, cloc
 def _embedded_sandbox(project: Project, wishes: SandboxWishes, clock: Clock) -> Generator[Connection]:
     server = import_sandbox()
     folder = project.settings.state
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         options = server.SandboxOptions(
             db=folder / "nexudus.sqlite", limits=wishes.limits or "off", faults=wishes.faults, seed=wishes.seed
         )
     except ValueError as error:
-        raise UsageError(str(error), code="sandbox-options") from None
-    with server.running_sandbox(options) as sandbox:
+        raise refused_options(error) from None
+    with ExitStack() as running:
+        with starting_sandbox():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sandbox = running.enter_context(server.running_sandbox(options))
         api = replace(project.settings.api, base_url=sandbox.base_url, use_environment_proxy=False)
         credentials = Credentials(username=sandbox.username, password=Secret(sandbox.password))
         with _connection(api, credentials, _sandbox_limits(wishes.limits), clock) as connection:
@@ -99,6 +101,27 @@ def import_sandbox() -> ModuleType:
             f"the sandbox is not installed: {error.name} is missing", help=help_, code="no-sandbox"
         ) from None
     return server
+
+
+@contextmanager
+def starting_sandbox() -> Generator[None]:
+    """Around the start of a sandbox: a port that is taken or a file that is no database becomes an InputError."""
+    import sqlite3
+
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        help_ = "another port, or another file for its records, may do"
+        raise InputError(f"the sandbox cannot start: {reason}", code="sandbox-failed", help=help_) from None
+
+
+def refused_options(error: ValueError) -> UsageError:
+    """What the sandbox says about its options, without the table that it adds."""
+    message, _, _ = str(error).partition("; write ")
+    return UsageError(
+        message, code="sandbox-options", help="`reconcile sandbox --help` lists the limits and the faults"
+    )
 
 
 def _sandbox_limits(spec: str | None) -> Limits:

@@ -1,26 +1,30 @@
-"""A project folder, opened: its settings, manifests, backend and secrets. Opening one changes no byte of it."""
+"""A project folder, opened: its settings, manifests, backend and secrets. Opening one changes no byte of it.
 
+What only some commands need is loaded when they ask for it: `validate` knows neither state nor secrets.
+"""
+
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconcile.adapters.backends.local import LocalBackend
-from reconcile.adapters.excerpts import with_excerpts
 from reconcile.adapters.manifest_files import load_manifests
-from reconcile.adapters.secrets import TokenSources
 from reconcile.adapters.yaml_reader import parse_document
 from reconcile.core.diagnostics import Diagnostic, has_errors, in_file_order
-from reconcile.core.differences import FingerprintOf
 from reconcile.core.errors import DiagnosedError, InputError, UsageError
-from reconcile.core.fingerprints import Fingerprints, key_of_text
 from reconcile.core.manifest import Manifests
 from reconcile.core.nodes import Node
-from reconcile.core.operations import Folded
 from reconcile.core.records import PaymentToken
-from reconcile.core.times import iso
-from reconcile.journal import Journal, load, read_current
-from reconcile.ports import Backend, Clock
 from reconcile.settings import FILE_NAME, Settings, read_settings
+
+if TYPE_CHECKING:
+    from reconcile.adapters.secrets import TokenSources
+    from reconcile.core.differences import FingerprintOf
+    from reconcile.core.fingerprints import Fingerprints
+    from reconcile.core.operations import Folded
+    from reconcile.journal import Journal
+    from reconcile.ports import Backend, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,6 @@ class Project:
     """
 
     settings: Settings
-    backend: Backend
     environ: Mapping[str, str]
     is_sandbox: bool = False
 
@@ -42,12 +45,23 @@ class Project:
         """The folder."""
         return self.settings.root
 
-    def secrets(self) -> TokenSources:
+    @property
+    def backend(self) -> "Backend":
+        """Where its state is."""
+        from reconcile.adapters.backends.local import LocalBackend
+
+        return LocalBackend(self.settings.state)
+
+    def secrets(self) -> "TokenSources":
         """Where tokens come from; in the sandbox, one that is not at hand becomes a placeholder."""
+        from reconcile.adapters.secrets import TokenSources
+
         return TokenSources(self.settings.secrets_directory, self.environ, placeholder=self.is_sandbox)
 
-    def fingerprints(self, *, create: bool) -> Fingerprints | None:
+    def fingerprints(self, *, create: bool) -> "Fingerprints | None":
         """Under the key from the environment or beside the state; None when there is none and none is to be made."""
+        from reconcile.core.fingerprints import Fingerprints, key_of_text
+
         if self.settings.fingerprint_key is not None:
             return Fingerprints(key_of_text(self.settings.fingerprint_key.reveal()))
         key = self.backend.fingerprint_key(create=create)
@@ -68,10 +82,12 @@ def open_project(directory: str, environ: Mapping[str, str], *, is_sandbox: bool
     settings, more = read_settings(root, document, environ)
     diagnostics = in_file_order([*problems, *more])
     if has_errors(diagnostics):
+        from reconcile.adapters.excerpts import with_excerpts
+
         raise DiagnosedError("the settings are invalid", with_excerpts(diagnostics, root))
     if is_sandbox:
         settings = replace(settings, state=settings.state / "sandbox")
-    return Project(settings, LocalBackend(settings.state), environ, is_sandbox)
+    return Project(settings, environ, is_sandbox)
 
 
 def _settings_document(root: Path) -> tuple[Node | None, list[Diagnostic]]:
@@ -92,6 +108,8 @@ def load_declared(project: Project, *, strict: bool = False) -> Manifests:
     """
     manifests = read_manifests(project, strict=strict)
     if has_errors(manifests.diagnostics):
+        from reconcile.adapters.excerpts import with_excerpts
+
         raise DiagnosedError("the manifests are invalid", with_excerpts(manifests.diagnostics, project.root))
     return manifests
 
@@ -102,23 +120,34 @@ def read_manifests(project: Project, *, strict: bool = False) -> Manifests:
     return load_manifests(settings.manifests, root=settings.root, env_prefix=settings.env_prefix, strict=strict)
 
 
-def folded_state(project: Project) -> Folded:
+def folded_state(project: Project) -> "Folded":
     """The state with open journal entries folded in; takes no lock and changes no byte.
 
     Raises:
         StateError: It cannot be read or believed.
     """
+    from reconcile.journal import read_current
+
     return read_current(project.backend, new_lineage=str)  # a state that does not exist yet has no lineage to show
 
 
-def open_journal(project: Project, clock: Clock) -> Journal:
+def open_journal(project: Project, clock: "Clock") -> "Journal":
     """The journal, open for writing; the lock must be held.
 
     Raises:
         StateError: State or journal cannot be read or believed.
     """
+    from reconcile.core.times import iso
+    from reconcile.journal import Journal, load
+
     loaded = load(project.backend, new_lineage=_new_lineage)
     return Journal.open(project.backend, loaded, now=lambda: iso(clock.now()))
+
+
+def keep_loaded() -> None:
+    """Ends the start of a command: what it has loaded stays, and from now on garbage is collected among the rest."""
+    gc.freeze()
+    gc.enable()
 
 
 def _new_lineage() -> str:
@@ -127,7 +156,7 @@ def _new_lineage() -> str:
     return str(uuid4())
 
 
-def fingerprint_with(project: Project, fingerprints: Fingerprints | None) -> FingerprintOf:
+def fingerprint_with(project: Project, fingerprints: "Fingerprints | None") -> "FingerprintOf":
     """How a plan fingerprints declared tokens: None wherever the value or the key is not at hand."""
     if fingerprints is None:
         return lambda declared: None  # noqa: ARG005 - the signature of a FingerprintOf

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reconcile.app.project import Project, fingerprint_with, folded_state, load_declared
+from reconcile.app.project import Project, fingerprint_with, folded_state, keep_loaded, load_declared
 from reconcile.core.changes import Limiting, Plan, Selection
 from reconcile.core.errors import UsageError
 from reconcile.core.manifest import Manifests
@@ -21,6 +21,7 @@ def plan(project: Project, selection: Selection, allow_deletes: int | None) -> P
     """
     manifests = load_declared(project)
     folded = folded_state(project)
+    keep_loaded()
     return plan_from(project, manifests, folded, selection, allow_deletes, create_key=False)
 
 

@@ -31,6 +31,24 @@ def find_records(project: Project, patterns: Sequence[str]) -> list[tuple[Addres
     return [(address, records[address]) for address in _matching(records, patterns)]
 
 
+def find_record(project: Project, address: Address) -> StateRecord:
+    """The record at an address.
+
+    Raises:
+        UsageError: There is none; a write in doubt there is said.
+    """
+    folded = folded_state(project)
+    if address in folded.doubts:
+        doubt = folded.doubts[address]
+        message = (
+            f"{address} has no record yet: its {doubt.intent.action} of {doubt.intent.at} is in doubt, {doubt.seen}"
+        )
+        raise UsageError(message, code="in-doubt", help="`reconcile plan` lists what is in doubt")
+    if address not in folded.state.records:
+        raise _unknown(address)
+    return folded.state.records[address]
+
+
 def _matching(records: Iterable[Address], patterns: Sequence[str]) -> list[Address]:
     matches: set[Address] = set()
     for pattern in patterns:

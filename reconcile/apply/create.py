@@ -177,7 +177,8 @@ class Creator:
     def _record(self, intent: IntentEntry, entry: Entry) -> None:
         try:
             self._tools.journal.append(entry)
-        except StateError:
+        except StateError as error:
+            self._tally.end(Stop(error.exit_code, error.message, error.help))
             # The intent is on disk, so nothing is lost; the id spares whoever repairs the disk a look-up.
             self._tools.emergency(_emergency_line(intent, entry))
             raise

@@ -10,11 +10,20 @@ console.py      what is printed where: data to standard output, everything else 
 progress.py     what apply tells while it runs
 """
 
+import gc
 from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; the entry point of `reconcile`."""
-    from reconcile.cli.boundary import run
+    was_collecting = gc.isenabled()
+    # What a command imports and reads lives as long as the command: looking for garbage among it is a waste of time.
+    # A command that works on after that calls `keep_loaded` of app/project.py.
+    gc.disable()
+    try:
+        from reconcile.cli.boundary import run
 
-    return run(argv)
+        return run(argv)
+    finally:
+        if was_collecting:
+            gc.enable()

@@ -2,65 +2,92 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json
+from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json, flush_output
 from reconcile.cli.parser import build_parser
-from reconcile.core.errors import ExitCode, ReconcileError
-from reconcile.settings import environment
+from reconcile.core.errors import ExitCode, ReconcileError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name, and returns its exit code."""
-    parser = build_parser()
+    parser = build_parser(sys.argv[1:] if argv is None else argv)
     try:
         args = parser.parse_args(argv)
     except SystemExit as ended:  # argparse has printed the help, the version or the usage
+        flush_output()
         return int(ended.code or 0)
     if args.command is None:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
-    console = Console(environment(), is_quiet=args.quiet, is_verbose=args.verbose)
+    console = Console(is_quiet=args.quiet, is_verbose=args.verbose)
     try:
         return _run_command(args, console)
     except ReconcileError as error:
-        return _report_error(error, args, console)
+        return _report(error, args, console)
     except KeyboardInterrupt:
-        console.tell("\ninterrupted")
-        return ExitCode.INTERRUPTED
+        console.tell("")  # leaves the line on which the terminal shows ^C
+        return _report(_InterruptedError("interrupted; whatever was sent is recorded"), args, console)
     except Exception as bug:  # noqa: BLE001 - whatever it is, it ends here, without a traceback on the terminal
-        return _report_bug(bug, console)
+        return _report(_as_error(bug), args, console)
+
+
+class _InterruptedError(ReconcileError):
+    exit_code = ExitCode.INTERRUPTED
+    default_code = "interrupted"
+
+
+class _BugError(ReconcileError):
+    exit_code = ExitCode.BUG
+    default_code = "bug"
 
 
 def _run_command(args: argparse.Namespace, console: Console) -> int:
+    wishes = [f"--{name}" for name in ("limits", "faults") if getattr(args, name)]
+    if wishes and not args.sandbox and args.command != "sandbox":
+        # Whoever asks for faults must not meet the real API by having forgotten a word.
+        raise UsageError(
+            f"{' and '.join(wishes)} without --sandbox", help="they are about the sandbox: add --sandbox before them"
+        )
     module, _, function = args.does.partition(":")
     command = getattr(import_module(f"reconcile.cli.{module}"), function)
     return int(command(args, console))
 
 
-def _report_error(error: ReconcileError, args: argparse.Namespace, console: Console) -> ExitCode:
+def _report(error: ReconcileError, args: argparse.Namespace, console: Console) -> ExitCode:
     """For people always, and where JSON was asked for also as a document; as one line among the events of apply."""
     if getattr(args, "format", "text") == "json" and error.code != OUTPUT_UNWRITABLE:
-        print_json = console.out_json_line if args.command == "apply" else console.out_json
-        print_json(error_as_json(error))
+        document = error_as_json(error)
+        if args.command == "apply":
+            from reconcile.core.times import iso
+
+            console.out_json_line({"event": "error", "time": iso(time.time())} | document)
+        else:
+            console.out_json(document)
     console.report(error)
     return error.exit_code
 
 
-def _report_bug(bug: BaseException, console: Console) -> int:
-    """One sentence on the terminal; where it happened goes to a private file, without any value or message."""
+def _as_error(bug: BaseException) -> _BugError:
+    """One sentence about a bug; where it happened goes to a private file, without any value or message."""
     path = _write_traceback(bug)
-    where = f" Where it happened is in {path}, without any value; please report it with that file." if path else ""
-    console.tell(f"error[bug]: {type(bug).__name__}: this is a bug in reconcile, not a mistake of yours.{where}")
-    console.tell("   = help: what was sent is in the journal; `reconcile plan` shows where things stand")
-    return ExitCode.BUG
+    where = f"; where it happened is in {path}, without any value: please report it with that file" if path else ""
+    return _BugError(
+        f"{type(bug).__name__}: this is a bug in reconcile, not a mistake of yours{where}",
+        help="what was sent is in the journal; `reconcile plan` shows where things stand",
+    )
 
 
-def _write_traceback(bug: BaseException) -> Path | None:
+def _write_traceback(bug: BaseException) -> "Path | None":
     import os
     import tempfile
+    from pathlib import Path
 
     try:
         descriptor, name = tempfile.mkstemp(prefix="reconcile-bug-", suffix=".txt")

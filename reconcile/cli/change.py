@@ -4,14 +4,14 @@ import argparse
 import os
 import signal
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from reconcile.adapters.clock import Interruption
 from reconcile.app.change import ApplyOptions, Audience
 from reconcile.app.change import apply as apply_project
 from reconcile.app.connection import SandboxWishes
-from reconcile.app.project import open_project
+from reconcile.app.project import Project, open_project
 from reconcile.cli.console import Console
 from reconcile.cli.progress import reporter_for
 from reconcile.core.changes import Action, Plan, Selection
@@ -20,6 +20,7 @@ from reconcile.core.report import Report
 from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
+from reconcile.render.words import counted
 from reconcile.settings import environment
 
 
@@ -33,7 +34,9 @@ def apply(args: argparse.Namespace, console: Console) -> int:
         )
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
     interruption = Interruption()
-    report = apply_project(project, _options(args), _audience(args, console, interruption), interruption)
+    report = apply_project(
+        project, _options(args), _audience(args, console, interruption, _where(project)), interruption
+    )
     if args.format == "text":
         _show(report, console)
     return report.exit_code
@@ -49,7 +52,11 @@ def _options(args: argparse.Namespace) -> ApplyOptions:
     )
 
 
-def _audience(args: argparse.Namespace, console: Console, interruption: Interruption) -> Audience:
+def _where(project: Project) -> str:
+    return "in the sandbox" if project.is_sandbox else f"at {project.settings.api.base_url}"
+
+
+def _audience(args: argparse.Namespace, console: Console, interruption: Interruption, where: str) -> Audience:
     choose_reporter = reporter_for(console, args.format)
 
     @contextmanager
@@ -63,26 +70,31 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
 
     return Audience(
         show=show,
-        consent=_consent(args, console),
+        consent=_consent(args, console, where),
         reporter=report_to,
         alarm=console.tell,
     )
 
 
-def _consent(args: argparse.Namespace, console: Console) -> Callable[[Plan], None]:
+def _consent(args: argparse.Namespace, console: Console, where: str) -> Callable[[Plan], None]:
     def consent(plan: Plan) -> None:
         if args.auto_approve:
             return
-        if not console.is_interactive:
+        if not console.is_interactive or args.format == "json":  # with JSON, nobody has seen the plan
             raise RefusedError(
-                "there is no terminal to ask on; nothing was sent",
+                "there is no terminal to show the plan and ask on; nothing was sent",
                 code="no-terminal",
-                help="review the plan, then run `reconcile apply --auto-approve`",
+                help="review `reconcile plan`, then run `reconcile apply --auto-approve`",
             )
-        if console.ask(f"\nCreate {plan.count(Action.CREATE):,} in Nexudus? Only `yes` is taken for one: ") != "yes":
+        if console.ask(f"\n{_question(plan, where)} Type `yes` to do it: ") != "yes":
             raise RefusedError("the answer was not `yes`; nothing was sent", code="no-consent")
 
     return consent
+
+
+def _question(plan: Plan, where: str) -> str:
+    creates = plan.count(Action.CREATE)
+    return f"Create {counted(creates, 'record')} {where}?" if creates else "Record this in the state, and send nothing?"
 
 
 def _show(report: Report, console: Console) -> None:
@@ -92,22 +104,33 @@ def _show(report: Report, console: Console) -> None:
 
 @contextmanager
 def _stopping(interruption: Interruption) -> Generator[None]:
-    """While requests may be in flight: the first SIGINT or SIGTERM lets them finish, the second ends the process."""
+    """While requests may be in flight: the first signal lets them finish, the second ends the process."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
         if interruption.is_requested():
-            os.write(2, _AT_ONCE)  # the console's buffer may be in use by the thread this interrupts
+            _say(_AT_ONCE)
             os._exit(ExitCode.INTERRUPTED)
         interruption.request()
-        os.write(2, _GENTLY)
+        _say(_GENTLY)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup must stay in force
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+
+def _say(line: bytes) -> None:
+    """Past the console, whose buffer may be in use by the thread that the signal interrupts."""
+    # Ctrl-C ends a `| tee` too. An error here would leave the workers sending without anybody who waits for them.
+    with suppress(OSError):
+        os.write(2, line)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a CI job that is cancelled, a terminal that is closed."""
 
 _GENTLY = b"\nstopping: finishing the requests in flight; once more stops at once and leaves them in doubt\n"
 

@@ -2,29 +2,34 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import TextIOWrapper
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.errors import DiagnosedError, ReconcileError
-from reconcile.render.diagnostics import as_json as diagnostic_as_json
-from reconcile.render.diagnostics import as_text as diagnostics_as_text
-from reconcile.render.escape import escaped
-from reconcile.render.style import Style
+
+if TYPE_CHECKING:
+    from reconcile.core.diagnostics import Diagnostic
+    from reconcile.render.style import Style
 
 OUTPUT_UNWRITABLE: Final = "output-unwritable"
 
 
 class Console:
-    """The two streams of a command.
+    """The two streams of a command. Cheap to make: what renders is loaded when there is something to render.
+
+    Args:
+        environ: What decides on colour, on a terminal; the process's own when it is left out.
 
     Attributes:
         is_quiet: Whether progress is unwanted.
         is_verbose: Whether details are wanted.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, is_quiet: bool = False, is_verbose: bool = False) -> None:
-        self._environ = environ
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, is_quiet: bool = False, is_verbose: bool = False
+    ) -> None:
+        self._given_environ = environ
         self.is_quiet = is_quiet
         self.is_verbose = is_verbose
         for stream in (sys.stdout, sys.stderr):
@@ -33,8 +38,10 @@ class Console:
                 stream.reconfigure(errors="backslashreplace")
 
     @property
-    def out_style(self) -> Style:
+    def out_style(self) -> "Style":
         """How to print to standard output."""
+        from reconcile.render.style import Style
+
         return Style(self._is_colourful(sys.stdout))
 
     @property
@@ -55,13 +62,18 @@ class Console:
         """One JSON document, indented, on standard output."""
         import orjson
 
-        self.out(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+        from reconcile.render.escape import escaped_json
+
+        document = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+        self.out(escaped_json(document))
 
     def out_json_line(self, value: object) -> None:
         """One JSON document on one line."""
         import orjson
 
-        self.out(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
+        from reconcile.render.escape import escaped_json
+
+        self.out(escaped_json(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode()))
 
     def tell(self, text: str) -> None:
         """A line that is not data, on standard error."""
@@ -74,6 +86,9 @@ class Console:
 
     def report(self, error: ReconcileError) -> None:
         """An error, for people, on standard error: what is wrong at each place, then in one sentence."""
+        from reconcile.render.escape import escaped
+        from reconcile.render.style import Style
+
         if isinstance(error, DiagnosedError):
             self.diagnose(error.diagnostics)
         self.tell(
@@ -82,9 +97,17 @@ class Console:
         if error.help:
             self.tell(f"   = help: {escaped(error.help)}")
 
-    def diagnose(self, diagnostics: Iterable[Diagnostic]) -> None:
+    def diagnose(self, diagnostics: "Iterable[Diagnostic]") -> None:
         """Diagnostics for people, on standard error."""
+        from reconcile.render.diagnostics import as_text as diagnostics_as_text
+
         _write(sys.stderr, diagnostics_as_text(list(diagnostics), colour=self._is_colourful(sys.stderr)))
+
+    @property
+    def _environ(self) -> Mapping[str, str]:
+        from reconcile.settings import environment
+
+        return environment() if self._given_environ is None else self._given_environ
 
     def _is_colourful(self, stream: IO[str]) -> bool:
         return stream.isatty() and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
@@ -92,6 +115,9 @@ class Console:
 
 def error_as_json(error: ReconcileError) -> dict[str, object]:
     """What JSON output says about a failure, in every command."""
+    from reconcile.render.diagnostics import as_json as diagnostic_as_json
+    from reconcile.render.escape import escaped
+
     diagnostics = error.diagnostics if isinstance(error, DiagnosedError) else ()
     return {
         "error": {
@@ -102,6 +128,12 @@ def error_as_json(error: ReconcileError) -> dict[str, object]:
         },
         "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in diagnostics],
     }
+
+
+def flush_output() -> None:
+    """Ends what something else printed to standard output, without a complaint when it cannot be written."""
+    with suppress(ReconcileError):
+        _write(sys.stdout, "")
 
 
 def _write(stream: IO[str], text: str) -> None:

@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from reconcile import __version__
 
 SHELLS: Final = ("bash", "zsh", "fish")
+
+_BEFORE_THE_COMMAND: Final = ("-C", "-v", "--verbose", "-q", "--quiet", "--sandbox", "--limits", "--faults", "--seed")
 
 _EXIT_CODES: Final = """\
 exit codes:
@@ -16,7 +19,13 @@ exit codes:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse with the exit code of wrong usage (64), and without abbreviations, which later flags would break."""
+    """Argparse with the exit code of wrong usage (64), and without abbreviations, which later flags would break.
+
+    Attributes:
+        make_epilog: Makes what stands below the options, where loading it would slow down every command.
+    """
+
+    make_epilog: Callable[[], str] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -26,12 +35,30 @@ class Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         self.exit(64, f"{self.prog}: error: {message}\n")
 
+    def format_help(self) -> str:
+        """The help, with the epilog that is made only now, where there is one."""
+        if self.make_epilog is not None:
+            self.epilog = self.make_epilog()
+        return super().format_help()
+
+    def parse_known_args(self, *given: Any, **named: Any) -> tuple[Any, list[str]]:
+        """Refuses unknown arguments at the command they were given to, whose usage says what there is."""
+        args, unknown = super().parse_known_args(*given, **named)
+        if unknown:
+            misplaced = [flag for flag in unknown if flag.partition("=")[0] in _BEFORE_THE_COMMAND]
+            hint = f" ({', '.join(misplaced)}: write it before the command)" if misplaced else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return args, unknown
+
 
 _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - argparse has no public name for it # pyright: ignore[reportPrivateUsage]
 
 
-def build_parser() -> Parser:
-    """The whole command line."""
+def build_parser(argv: Sequence[str] = ()) -> Parser:
+    """The whole command line; of its commands only those that matter when the arguments begin with one of them.
+
+    Making them all takes longer than a small command.
+    """
     parser = Parser(
         prog="reconcile",
         description="Declare Nexudus payment-token records in YAML, review them, and create each exactly once.",
@@ -40,7 +67,9 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
     _add_common(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (_add_review, _add_apply, _add_state, _add_start):
+    first = argv[0] if argv else ""
+    chosen = [add for names, add in _GROUPS if first in names]
+    for add in chosen or [add for _, add in _GROUPS if first != "--version"]:
         add(commands)
     return parser
 
@@ -138,19 +167,46 @@ def _add_start(commands: _Commands) -> None:
     )
     init.add_argument("init_directory", nargs="?", metavar="DIR", default=".")
     sandbox = _command(commands, "sandbox", "start:sandbox", "run a local Nexudus for trials and tests")
-    sandbox.add_argument("--port", type=_count, metavar="N", default=0, help="the port (default: a free one)")
+    sandbox.add_argument("--port", type=_port, metavar="N", default=0, help="the port (default: a free one)")
     sandbox.add_argument("--db", metavar="FILE", help="keep its records in FILE (default: in memory)")
     for flag in ("--limits", "--faults"):
         sandbox.add_argument(flag, metavar="SPEC", default=argparse.SUPPRESS, help="as before the command; see below")
     sandbox.add_argument("--seed", type=int, metavar="N", default=argparse.SUPPRESS, help="the seed for --faults")
+    sandbox.make_epilog = _sandbox_epilog
     completion = _command(commands, "completion", "start:completion", "print a completion script for a shell")
     completion.add_argument("shell", choices=SHELLS)
+
+
+def _sandbox_epilog() -> str:
+    from textwrap import fill
+
+    from reconcile.sandbox.faults import FAULTS_HELP
+    from reconcile.sandbox.throttle import LIMITS_HELP
+
+    limits = fill(LIMITS_HELP, 100, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+    return f"limits:\n{limits}\n\nfaults:\n  {FAULTS_HELP}\n"
+
+
+_GROUPS: Final = (
+    (("validate", "schema", "plan", "show"), _add_review),
+    (("apply",), _add_apply),
+    (("state", "unlock"), _add_state),
+    (("init", "sandbox", "completion"), _add_start),
+)
+"""Which commands each function adds; a command that is missing here is added with all others."""
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _port(text: str) -> int:
+    port = _count(text)
+    if port > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return port
 
 
 def _seconds(text: str) -> float:

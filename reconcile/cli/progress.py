@@ -50,15 +50,16 @@ class Silence:
 class _Milestones:
     """When a progress report is due: after 5 % or 30 seconds, never twice within a second, and at the end."""
 
-    def __init__(self) -> None:
-        self._reported_at = time.monotonic()
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._reported_at = clock()
         self._reported_percent = 0
 
     def are_due(self, percent: int) -> bool:
-        seconds = time.monotonic() - self._reported_at
+        seconds = self._clock() - self._reported_at
         by_percent = percent >= self._reported_percent + EVERY_PERCENT and seconds >= AT_LEAST_SECONDS
         if by_percent or seconds >= EVERY_SECONDS or percent == 100:
-            self._reported_at, self._reported_percent = time.monotonic(), percent
+            self._reported_at, self._reported_percent = self._clock(), percent
             return True
         return False
 
@@ -66,9 +67,9 @@ class _Milestones:
 class JsonEvents:
     """Every event as one JSON line on standard output; `progress` only at milestones."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._milestones = _Milestones()
+        self._milestones = _Milestones(clock)
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
         """Prints the event with the time."""
@@ -80,16 +81,19 @@ class JsonEvents:
 class Lines:
     """Progress as plain lines on standard error, at milestones; what goes wrong at once."""
 
-    def __init__(self, console: Console, writes_left_today: int | None) -> None:
+    def __init__(
+        self, console: Console, writes_left_today: int | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console
         self._left = writes_left_today
-        self._began = time.monotonic()
-        self._milestones = _Milestones()
+        self._clock = clock
+        self._began = clock()
+        self._milestones = _Milestones(clock)
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
         """A line, if this event deserves one."""
         if event == "progress":
-            standing = _standing(details, time.monotonic() - self._began, self._left)
+            standing = _standing(details, self._clock() - self._began, self._left)
             if self._milestones.are_due(percentage(standing)):
                 self._console.tell(progress_line(standing))
         elif event in {"rejected", "in_doubt"} or self._console.is_verbose:
@@ -121,7 +125,7 @@ class _Bar:
             standing = _standing(details, time.monotonic() - self._began, self._left)
             self._progress.update(self._task, completed=standing.done, description=progress_line(standing))
         elif event in {"rejected", "in_doubt", "throttled"}:
-            self._progress.console.print(_sentence(event, details), markup=False, highlight=False)
+            self._progress.console.print(_sentence(event, details), markup=False, highlight=False, emoji=False)
 
 
 def _standing(details: Mapping[str, object], seconds: float, left: int | None) -> Standing:

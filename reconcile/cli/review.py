@@ -2,22 +2,16 @@
 
 import argparse
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from reconcile import __version__
-from reconcile.adapters.excerpts import with_excerpts
 from reconcile.app.project import open_project, read_manifests
-from reconcile.app.review import plan as plan_project
 from reconcile.cli.console import Console
-from reconcile.core.changes import Plan, Selection
-from reconcile.core.diagnostics import has_errors
+from reconcile.core.changes import Action, Plan, Selection
+from reconcile.core.diagnostics import Diagnostic, has_errors
 from reconcile.core.errors import ExitCode
 from reconcile.core.manifest import Manifests
-from reconcile.core.times import iso
-from reconcile.render.diagnostics import as_json as diagnostic_as_json
-from reconcile.render.diagnostics import as_text as diagnostics_as_text
-from reconcile.render.plan_json import plan_as_json
-from reconcile.render.plan_text import plan_as_text
-from reconcile.render.words import counted
 from reconcile.settings import environment
 
 
@@ -28,22 +22,34 @@ def validate(args: argparse.Namespace, console: Console) -> int:
     if args.format == "json":
         console.out_json(_as_json(manifests))
     else:
-        diagnostics = with_excerpts(manifests.diagnostics, project.root)
-        console.out(diagnostics_as_text(diagnostics, colour=console.out_style.colour) + _verdict(manifests))
+        console.out(_as_text(manifests.diagnostics, project.root, console) + _verdict(manifests))
     return ExitCode.INVALID if has_errors(manifests.diagnostics) else ExitCode.DONE
 
 
+def _as_text(diagnostics: Sequence[Diagnostic], root: Path, console: Console) -> str:
+    if not diagnostics:
+        return ""
+    from reconcile.adapters.excerpts import with_excerpts
+    from reconcile.render.diagnostics import as_text
+
+    return as_text(with_excerpts(diagnostics, root), colour=console.out_style.colour)
+
+
 def _as_json(manifests: Manifests) -> dict[str, object]:
+    from reconcile.render.diagnostics import as_json
+
     return {
         "valid": not has_errors(manifests.diagnostics),
         "manifests": {"digest": manifests.digest, "files": manifests.files, "records": len(manifests.records)},
-        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in manifests.diagnostics],
+        "diagnostics": [as_json(diagnostic) for diagnostic in manifests.diagnostics],
     }
 
 
 def _verdict(manifests: Manifests) -> str:
     if has_errors(manifests.diagnostics):
         return ""
+    from reconcile.render.words import counted
+
     return f"Valid: {counted(len(manifests.records), 'record')} in {counted(manifests.files, 'file')}.\n"
 
 
@@ -57,21 +63,40 @@ def schema(args: argparse.Namespace, console: Console) -> int:  # noqa: ARG001 -
 
 def plan(args: argparse.Namespace, console: Console) -> int:
     """Prints what apply would do."""
+    from reconcile.app.review import plan as plan_project
+
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes)
     if args.format == "json":
-        console.out_json(plan_as_json(planned, created_at=iso(time.time()), tool_version=__version__))
+        _show_json(planned, console)
     else:
-        console.diagnose(with_excerpts(planned.diagnostics, project.root))
-        console.out(plan_as_text(planned, full=args.full, style=console.out_style))
-        _suggest(planned, args, console)
+        _show_text(planned, project.root, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
 
 
+def _show_json(planned: Plan, console: Console) -> None:
+    from reconcile.core.times import iso
+    from reconcile.render.plan_json import plan_as_json
+
+    console.out_json(plan_as_json(planned, created_at=iso(time.time()), tool_version=__version__))
+
+
+def _show_text(planned: Plan, root: Path, args: argparse.Namespace, console: Console) -> None:
+    from reconcile.render.plan_text import plan_as_text
+
+    if planned.diagnostics:
+        from reconcile.adapters.excerpts import with_excerpts
+
+        console.diagnose(with_excerpts(planned.diagnostics, root))
+    console.out(plan_as_text(planned, full=args.full, style=console.out_style))
+    _suggest(planned, args, console)
+
+
 def _suggest(planned: Plan, args: argparse.Namespace, console: Console) -> None:
-    if not planned.is_empty and not planned.refusals and not console.is_quiet:
+    has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
+    if has_work and not planned.refusals and not console.is_quiet:
         command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
         console.tell(f"Nothing was sent. `{command}` does it, after asking.")
 

@@ -8,7 +8,7 @@ from reconcile.app import state as states
 from reconcile.app.project import Project, open_project
 from reconcile.cli.console import Console
 from reconcile.core.errors import ExitCode, InputError, UsageError
-from reconcile.render.escape import escaped
+from reconcile.render.escape import escaped, escaped_json
 from reconcile.render.records import record_as_json, record_as_text, records_as_text
 from reconcile.render.words import counted
 from reconcile.settings import environment
@@ -35,11 +35,11 @@ def list_records(args: argparse.Namespace, console: Console) -> int:
 
 def show_record(args: argparse.Namespace, console: Console) -> int:
     """Prints one record of the state."""
-    ((address, record), *_) = states.find_records(_project(args), [args.address])
+    record = states.find_record(_project(args), args.address)
     if args.format == "json":
-        console.out_json(record_as_json(address, record))
+        console.out_json(record_as_json(args.address, record))
     else:
-        console.out(record_as_text(address, record))
+        console.out(record_as_text(args.address, record))
     return ExitCode.DONE
 
 
@@ -61,7 +61,7 @@ def forget(args: argparse.Namespace, console: Console) -> int:
 
 def pull(args: argparse.Namespace, console: Console) -> int:
     """Prints the state."""
-    console.out(states.state_bytes(_project(args)).decode())
+    console.out(escaped_json(states.state_bytes(_project(args)).decode()))
     return ExitCode.DONE
 
 

@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
-from reconcile.core.operations import Doubt
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord
+
+if TYPE_CHECKING:
+    from reconcile.core.operations import Doubt
 
 
 class Action(StrEnum):
@@ -55,7 +58,7 @@ class Change:
     declared: PaymentToken | None = field(default=None, repr=False)
     held: StateRecord | None = field(default=None, repr=False)
     moved_from: Address = ""
-    doubt: Doubt | None = field(default=None, repr=False)
+    doubt: "Doubt | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

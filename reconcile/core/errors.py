@@ -16,8 +16,10 @@ bug in the tool and ends with 70.
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from reconcile.core.diagnostics import Diagnostic
+if TYPE_CHECKING:
+    from reconcile.core.diagnostics import Diagnostic
 
 
 class ExitCode(IntEnum):
@@ -93,7 +95,7 @@ class DiagnosedError(InputError):
 
     default_code = "invalid-input"
 
-    def __init__(self, message: str, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, message: str, diagnostics: "Sequence[Diagnostic]") -> None:
         super().__init__(message)
         self.diagnostics = diagnostics
 

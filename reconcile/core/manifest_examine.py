@@ -105,7 +105,7 @@ def unknown_key(key: Scalar, known: Iterable[str], what: str, file: str, *, is_s
 def _is_like_a_name(text: str, close: str | None) -> bool:
     """Whether a key is a misspelt name rather than a value in the wrong place, which may be a token."""
     bare = text.replace("_", "").replace("-", "")
-    longest = len(close) + 2 if close == "token" else 40
+    longest = len("token") + 2 if close == "token" or text.lower().startswith("token") else 40
     return bare.isascii() and bare.isalpha() and len(text) <= longest
 
 
@@ -134,7 +134,8 @@ def _diagnostic(model: type[BaseModel], node: MappingNode, details: ErrorDetails
         inner = TokenFrom if is_inside else model
         return unknown_key(_key(node, path), _names(inner), _WHAT[inner], at.file, is_secret=is_inside)
     said: dict[str, Any] = details.get("ctx", {})
-    is_secret = said["secret"] or path[-1] == "token" or (is_inside and code != "reserved-variable")
+    # A name of the tool's own variables is no secret, and says what was tried.
+    is_secret = said["secret"] or (path[0] in {"token", "token_from"} and code != "reserved-variable")
     return Diagnostic(code, said["message"], place_of(at.file, _value(node, path)), said["help"], secret=is_secret)
 
 

@@ -7,7 +7,7 @@ in `manifest_names.py`. Imports pydantic, so it is loaded only once there is som
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, NoReturn, cast
+from typing import Annotated, Any, NoReturn, cast
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -165,7 +165,10 @@ ProviderField = Annotated[
 
 # Texts.
 
-_NO_CONTROLS: Final = {"not": {"pattern": f"[{CONTROLS}]"}}
+
+def text_without(characters: str) -> dict[str, object]:
+    """The rule of JSON Schema that a text holds none of a class of characters; other types pass it."""
+    return {"not": {"type": "string", "pattern": f"[{characters}]"}}
 
 
 def text_schema(title: str, description: str, example: str, *others: str, **rules: object) -> WithJsonSchema:
@@ -193,7 +196,7 @@ NotesField = Annotated[
         "number",
         "boolean",
         "null",
-        **{"not": {"pattern": f"[{NOTES_CONTROLS}]"}},
+        **text_without(NOTES_CONTROLS),
     ),
 ]
 
@@ -225,7 +228,7 @@ TokenField = Annotated[
         "null",
         minLength=1,
         maxLength=MAX_TOKEN,
-        **_NO_CONTROLS,
+        **text_without(CONTROLS),
     ),
 ]
 

@@ -18,7 +18,7 @@ from reconcile.core.manifest_entry import (
     is_secret_path,
     is_variable_name,
 )
-from reconcile.core.manifest_fields import refuse, refuse_empty, text_of, text_schema
+from reconcile.core.manifest_fields import refuse, refuse_empty, text_of, text_schema, text_without
 from reconcile.core.records import ADDRESS_PATTERN, is_address
 
 _GLOB_CHARACTERS = frozenset("*?[]!")
@@ -75,7 +75,7 @@ FileName = Annotated[
         "number",
         "boolean",
         maxLength=MAX_TOKEN,
-        **{"not": {"pattern": f"[{CONTROLS}]"}},
+        **text_without(CONTROLS),
         pattern=r"^[^./\\][^/\\]*(/[^./\\][^/\\]*)*$",
     ),
 ]

@@ -180,7 +180,8 @@ def _conversions(hint: object) -> Iterable[Callable[[Any], Any]]:
         if alternative is Provider:
             yield PROVIDERS.get
         elif alternative is StateRecord:
-            yield reader_of(StateRecord)
+            # A copy, because who is told None looks at the object again.
+            yield lambda raw: reader_of(StateRecord)(raw.copy())
         elif get_origin(alternative) is tuple:
             yield _integers
 

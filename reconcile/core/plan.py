@@ -7,6 +7,7 @@ is decided here.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from reconcile.core.changes import (
     WRITES,
@@ -28,10 +29,12 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.operations import Doubt
 from reconcile.core.quota import price
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.state import State
+
+if TYPE_CHECKING:
+    from reconcile.core.operations import Doubt
 
 _EVERYTHING = Selection()
 _PUBLISHED = Limiting()
@@ -40,7 +43,7 @@ _PUBLISHED = Limiting()
 def make_plan(
     manifests: Manifests,
     state: State,
-    doubts: Mapping[Address, Doubt],
+    doubts: "Mapping[Address, Doubt]",
     fingerprint_of: FingerprintOf,
     *,
     selection: Selection = _EVERYTHING,
@@ -92,7 +95,7 @@ class _Draft:
         self,
         manifests: Manifests,
         held: dict[Address, StateRecord],
-        doubts: Mapping[Address, Doubt],
+        doubts: "Mapping[Address, Doubt]",
         fingerprint_of: FingerprintOf,
         is_selected: Callable[[Address], bool],
     ) -> None:

@@ -111,7 +111,7 @@ def next_slot(windows: Sequence[Window], charged: Sequence[float], now: float) -
         charged: When earlier ones were charged, ascending; those older than `horizon` make no difference.
         now: The time, of the same clock.
     """
-    return max((window.wait(charged, now) for window in windows), default=0.0) if charged else 0.0
+    return max((0.0, *(window.wait(charged, now) for window in windows)))
 
 
 def horizon(windows: Sequence[Window]) -> float:

@@ -28,17 +28,22 @@ _RESTORE: Final = "restore state.json.backup, or a copy of the whole state folde
 
 def dump_state(state: State) -> bytes:
     """The bytes of a state; the same state always gives the same bytes."""
-    records = state.records
-    lines = b",\n".join(
-        [b"%b:%b" % (orjson.dumps(address), orjson.dumps(to_plain(records[address]))) for address in sorted(records)]
-    )
-    return b'{"lineage":%b,"records":{%b},"serial":%d,"tool_version":%b,"version":%d}\n' % (
-        orjson.dumps(state.lineage),
-        b"\n%b\n" % lines if lines else b"",
+    head = b'{"lineage":%b,"records":{' % orjson.dumps(state.lineage)
+    tail = b'},"serial":%d,"tool_version":%b,"version":%d}\n' % (
         state.serial,
         orjson.dumps(state.tool_version),
         VERSION,
     )
+    records = state.records
+    if not records:
+        return head + tail
+    # Joined once: a million records would otherwise be held several times over.
+    lines = [
+        b"%b:%b" % (orjson.dumps(address), orjson.dumps(to_plain(records[address]))) for address in sorted(records)
+    ]
+    lines[0] = b"%b\n%b" % (head, lines[0])
+    lines[-1] = b"%b\n%b" % (lines[-1], tail)
+    return b",\n".join(lines)
 
 
 def load_state(data: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> State:
@@ -57,35 +62,35 @@ def _load_canonical(data: bytes) -> State | None:
 
     Line by line, because a hundred thousand parsed objects at once cost more memory than the state itself.
     """
-    lines = data.split(b"\n")
-    if len(lines) < 4 or lines[-1]:
-        return None
-    head = _canonical_head(lines[0] + lines[-2])
+    start, end = data.find(b"\n") + 1, data.rfind(b"\n", 0, -1) + 1
+    head = _canonical_head(data[:start] + data[end:]) if 0 < start < end and data.endswith(b"\n") else None
     if head is None:
         return None
     records: dict[Address, StateRecord] = {}
     try:
-        keys = len(_HEAD) + _read_records(lines[1:-2], records)
+        keys = len(_HEAD) + _read_records(data, start, end, records)
     except (ValueError, AttributeError):
         return None
-    if not _has_single_keys(data, keys) or not _is_separated(data, lines[-3], len(records)):
+    # An address that is named twice has more lines, and so commas, than records.
+    is_separated = data.count(b",\n") == len(records) - 1 and not data.endswith(b",\n", start, end)
+    if not is_separated or not _has_single_keys(data, keys):
         return None
     return State(head["lineage"], head["serial"], head["tool_version"], records)
 
 
-def _read_records(lines: list[bytes], records: dict[Address, StateRecord]) -> int:
+def _read_records(data: bytes, start: int, end: int, records: dict[Address, StateRecord]) -> int:
     """Fills `records` from canonical lines, and counts the keys in them; ValueError or AttributeError when in doubt."""
-    accept, parse = reader_of(StateRecord), orjson.loads
-    keys, last = len(lines), ""
-    for line in lines:
-        ((address, raw),) = parse(b"{%b}" % line.removesuffix(b",")).items()
-        keys += len(raw)
+    accept, parse, find = reader_of(StateRecord), orjson.loads, data.index
+    keys = 0
+    while start < end:
+        line_end = find(b"\n", start)
+        ((address, raw),) = parse(b"{%b}" % data[start:line_end].removesuffix(b",")).items()
+        keys += 1 + len(raw)
         record = accept(raw)
-        # Sorted lines cannot name an address twice.
-        if record is None or address <= last or not _is_sound(address, record):
+        if record is None or not _is_sound(address, record):
             raise ValueError(address)
         records[address] = record
-        last = address
+        start = line_end + 1
     return keys
 
 
@@ -126,10 +131,6 @@ def _has_single_keys(data: bytes, keys: int) -> bool:
     return not is_spaced and data.count(b'":') - escaped_ends == keys
 
 
-def _is_separated(data: bytes, last_line: bytes, records: int) -> bool:
-    return data.count(b",\n") == records - 1 and not last_line.endswith(b",")
-
-
 def _load_carefully(data: bytes, upgrades: Mapping[int, Upgrade]) -> State:
     """The same, one question after another, each with its own answer to a person."""
     head = _upgraded(_parse(data), upgrades)
@@ -146,6 +147,7 @@ def _parse(data: bytes) -> Plain:
         raise _corrupt("state.json is empty")
     try:
         found = json.loads(data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        orjson.loads(data)  # refuses texts that are not Unicode, which could not be written again
     except UnicodeDecodeError as error:
         raise _corrupt("state.json is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
     except json.JSONDecodeError as error:

@@ -12,6 +12,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # GitHub and Azure look for this one anywhere in a line, the other only where a line begins.
 _find_hash_command = re.compile(r"##(?=[A-Za-z]*\[)").sub
+_find_beyond_ascii = re.compile(r"[^\x00-\x7e]+").sub
 _find_colon_command = re.compile(r"\A(\s*):(?=:)").sub
 
 
@@ -25,6 +26,12 @@ def escaped(text: str) -> str:
     if ":" in text:
         text = _find_colon_command(r"\1\\x3a", text)
     return _find_hash_command(r"\\x23#", text) if "##" in text else text
+
+
+def escaped_json(document: str) -> str:
+    r"""A JSON document that says the same and shows what it holds: what `escaped` escapes stands there as `\u202e`."""
+    document = _find_beyond_ascii(lambda run: "".join(map(_shown_in_json, run[0])), document)
+    return _find_hash_command(r"\\u0023#", document) if "##" in document else document
 
 
 def display_width(text: str) -> int:
@@ -49,6 +56,12 @@ def _shown(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _shown_in_json(character: str) -> str:
+    if _shown(character) == character:
+        return character
+    return "".join(f"\\u{unit:04x}" for unit in memoryview(character.encode("utf-16-le")).cast("H"))
 
 
 def _is_selector(character: str) -> bool:

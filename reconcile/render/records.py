@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from reconcile.core.records import UNMANAGED, Address, Provider, StateRecord
 from reconcile.render.escape import escaped
+from reconcile.render.words import column_width, padded
 
 
 def record_as_json(address: Address, record: StateRecord) -> dict[str, object]:
@@ -40,8 +41,8 @@ def record_as_text(address: Address, record: StateRecord) -> str:
 def records_as_text(records: Sequence[tuple[Address, StateRecord]]) -> str:
     """Many records, one on each line, in columns."""
     rows = [("ADDRESS", "ID", "INVOICE", "PROVIDER", "TOKEN FROM")] + [_row(*item) for item in records]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    widths = list(map(column_width, zip(*rows, strict=True)))
+    lines = ("  ".join(map(padded, row, widths)).rstrip() for row in rows)
     return "\n".join(lines) + "\n" if records else "The state holds no records.\n"
 
 

@@ -121,6 +121,19 @@ def test_eight_threads_with_one_stale_token_refresh_once(door):
     assert len(behind.forms) == 2
 
 
+def test_a_thread_that_comes_late_with_a_stale_token_gets_the_fresh_one_without_a_login(door):
+    behind, api = door()
+    api.create(FIELDS, None)
+    behind.given = 7
+    api.create(FIELDS, None)
+    other = Thread(target=lambda: (api.create(FIELDS, None), api.refresh_access()))
+    other.start()
+    other.join()
+    assert len(behind.forms) == 2
+    assert api.refresh_access()
+    assert len(behind.forms) == 2
+
+
 def test_a_read_gets_one_fresh_access_by_itself(door):
     behind, api = door()
     api.create(FIELDS, None)

@@ -1,14 +1,23 @@
 """Where the API may be, what of the environment counts, and what is loaded when."""
 
+import socket
 import subprocess
 import sys
 from threading import Thread
 
+import httpcore
 import orjson
 import pytest
 
 from reconcile.adapters.exchange import ApiOptions, ExchangeError, api_root, is_loopback, uptime
-from reconcile.adapters.sockets import DeadlineBackend, NoConnectionError, Progress, under_way
+from reconcile.adapters.sockets import (
+    DeadlineBackend,
+    DeadlineStream,
+    NoConnectionError,
+    Progress,
+    _connect,
+    under_way,
+)
 from reconcile.adapters.transport import HttpWire
 from reconcile.core.errors import InputError
 from reconcile.core.outcomes import Answer, Applied, NeverSent, classify
@@ -56,6 +65,10 @@ def test_the_root_of_the_api_is_found_with_or_without_its_path(base_url, root):
         ("https://a b.com", "cannot be read"),
         ("https://" + "a" * 70 + ".com", "cannot be read"),
         ("https://%6c", "cannot be read"),
+        ("https://exa$mple.com", "cannot be read"),
+        ("https://bücher.example", "cannot be read"),
+        ("https://[::1%25lo]", "cannot be read"),
+        ("https://spaces.nexudus.com/\x00", "cannot be read"),
     ],
 )
 def test_what_is_no_safe_address_of_an_api_is_an_input_error(base_url, told):
@@ -66,7 +79,7 @@ def test_what_is_no_safe_address_of_an_api_is_an_input_error(base_url, told):
 
 def test_loopback_is_by_address_or_by_the_name_localhost_only():
     assert all(is_loopback(host) for host in ("localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1"))
-    assert not any(is_loopback(host) for host in ("", "localhost.", "10.0.0.1", "example.com", "0.0.0.0", "127.1"))
+    assert not any(is_loopback(host) for host in ("", "localhost.", "10.0.0.1", "example.com", "1.1.1.1", "127.1"))
 
 
 def test_the_path_of_the_base_url_is_kept(answering, connect, created):
@@ -122,8 +135,7 @@ def test_session_keys_are_never_written_out(serve, connect, created, certificate
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_certificates_that_cannot_be_read_are_an_input_error(monkeypatch, tmp_path, name):
+def test_certificates_that_cannot_be_read_are_an_input_error(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
     with pytest.raises(InputError, match="certificate authorities"):
         HttpWire(ApiOptions(use_environment_proxy=True))
@@ -193,14 +205,14 @@ def test_no_proxy_stands_between_us_and_this_machine(answering, connect, created
 
 
 @pytest.mark.parametrize("named", ["socks5://127.0.0.1:1080", "https://127.0.0.1:3128", "http://", "http://a:port"])
-def test_a_proxy_of_another_kind_is_an_input_error_without_its_address(connect, monkeypatch, named):
+def test_a_proxy_of_another_kind_is_an_input_error_without_its_address(monkeypatch, named):
     monkeypatch.setenv("https_proxy", named)
     with pytest.raises(InputError, match="the proxy that the environment names") as caught:
         HttpWire(ApiOptions("https://nexudus.test", use_environment_proxy=True))
     assert "127.0.0.1" not in str(caught.value)
 
 
-def test_a_host_that_needs_no_proxy_gets_none(connect, monkeypatch):
+def test_a_host_that_needs_no_proxy_gets_none(monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "nexudus.test")
     HttpWire(ApiOptions("https://nexudus.test", use_environment_proxy=True)).close()
@@ -230,6 +242,41 @@ def test_a_port_that_is_no_port_is_no_connection():
         DeadlineBackend().connect_tcp("127.0.0.1", 70_000)
 
 
+def test_a_name_that_takes_too_long_to_look_up_is_no_connection():
+    with under_way(Progress(uptime() + 1e-4)), pytest.raises(httpcore.ConnectTimeout):
+        DeadlineBackend().connect_tcp("a-name-to-look-up.invalid", 443)
+
+
+def test_a_name_without_a_usable_address_is_no_connection():
+    progress = Progress(uptime() + 5)
+    unknown_family = (9999, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    with pytest.raises(OSError, match=r"."):
+        _connect([unknown_family], progress)
+    with pytest.raises(OSError, match="no address"):
+        _connect([], progress)
+
+
+def test_the_next_address_is_tried_when_one_refuses(serve):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refusing = listener.getsockname()
+    server = serve(lambda peer: peer.idle())
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", at) for at in (refusing, ("127.0.0.1", server.port))]
+    connected = _connect(found, Progress(uptime() + 5))
+    assert connected.getpeername() == ("127.0.0.1", server.port)
+    connected.close()
+
+
+def test_a_closed_connection_counts_as_readable_so_that_nobody_uses_it():
+    ours, theirs = socket.socketpair()
+    stream = DeadlineStream(ours)
+    assert stream.get_extra_info("is_readable") is False
+    theirs.close()
+    assert stream.get_extra_info("is_readable") is True
+    stream.close()
+    assert stream.get_extra_info("is_readable") is True
+    assert stream.get_extra_info("server_addr") is None
+
+
 def test_connections_are_kept_and_their_number_is_the_concurrency(answering, connect, created):
     server = answering(lambda peer, _: peer.answer(200, created))
     api = connect(server.url, concurrency=3)
@@ -249,6 +296,7 @@ def test_connections_are_kept_and_their_number_is_the_concurrency(answering, con
 def test_nothing_slow_is_loaded_before_the_first_request():
     script = """
 import sys
+before = set(sys.modules)
 from reconcile.adapters.auth import Authenticator, Credentials
 from reconcile.adapters.exchange import ApiOptions
 from reconcile.adapters.nexudus import Nexudus
@@ -258,9 +306,9 @@ from reconcile.core.records import Secret
 class Clock:
     now = monotonic = staticmethod(lambda: 0.0)
 
-api = Nexudus(ApiOptions(), Authenticator(Credentials(access_token=Secret("x")), "id", Clock()), Clock(), Pacer(Clock()))
-api.close()
-print(",".join(sys.modules))
+access = Authenticator(Credentials(access_token=Secret("x")), "id", Clock())
+Nexudus(ApiOptions(), access, Clock(), Pacer(Clock())).close()
+print(",".join(set(sys.modules) - before))
 """
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     slow = {"httpx", "httpcore", "h11", "pydantic", "certifi", "ssl", "logging", "email.utils", "uuid", "http.client"}

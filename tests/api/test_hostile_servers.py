@@ -18,7 +18,9 @@ BROKEN = NoAnswer("the answer broke off, or was no HTTP")
 
 
 def drip(peer, data=b"x", every=0.02):
-    while True:
+    """Sends piece after piece; for so long only because a client without a deadline shall fail, not hang."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
         peer.send(data)
         time.sleep(every)
 
@@ -58,7 +60,9 @@ def test_interim_answers_without_end_end_at_the_deadline(serve, connect):
 
 
 def test_a_server_that_never_reads_ends_at_the_deadline(serve, connect):
-    seen = connect(serve(lambda peer: peer.idle()).url, timeout_seconds=0.4).create({**FIELDS, "notes": "n" * 50_000_000}, None)
+    seen = connect(serve(lambda peer: peer.idle()).url, timeout_seconds=0.4).create(
+        {**FIELDS, "notes": "n" * 50_000_000}, None
+    )
     assert seen == OUT_OF_TIME
 
 

@@ -1,6 +1,7 @@
 """Sliding windows, even pacing and the price of a plan: arithmetic, checked against a count of every window."""
 
 from bisect import bisect_left
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -74,13 +75,13 @@ def test_reads_fill_the_hour_that_binds_them_without_a_stop():
     assert busiest(charged, 3600.4) <= 5000
     assert busiest(charged, 60.4) <= 120
     assert (len(charged) - 1) / (charged[-1] - charged[0]) >= 0.98 * 5000 / 3600
-    assert max(b - a for a, b in zip(charged, charged[1:], strict=False)) < 2
-    assert min(b - a for a, b in zip(charged, charged[1:], strict=False)) >= 0.12
+    assert max(b - a for a, b in pairwise(charged)) < 2
+    assert min(b - a for a, b in pairwise(charged)) >= 0.12
 
 
 def test_writes_are_spaced_evenly_from_the_first_on():
     charged = fill(write_windows(Limits()), 120)
-    gaps = [b - a for a, b in zip(charged, charged[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(charged)]
     assert min(gaps) > 0.9
     assert max(gaps) < 1.8
 

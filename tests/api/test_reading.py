@@ -31,13 +31,15 @@ class Account:
         self.filters = filters
         self.says_next = says_next
         self.queries: list[dict[str, list[str]]] = []
-        self.before_answer = lambda number: None
+        self.before_answer = lambda _: None
 
     def __call__(self, peer, request) -> None:
         url = target(request)
         if match := re.fullmatch(PATH + r"/(\d+)", url.path):
             found = [r for r in self.rows if r["Id"] == int(match[1])]
-            full = {**found[0], "CoworkerInvoiceId": found[0].get("Full", found[0]["CoworkerInvoiceId"])} if found else ""
+            full = (
+                {**found[0], "CoworkerInvoiceId": found[0].get("Full", found[0]["CoworkerInvoiceId"])} if found else ""
+            )
             peer.answer(200, full) if found else peer.answer(404, b'"Not found"')
             return
         assert url.path == PATH
@@ -131,6 +133,16 @@ def test_a_listing_that_never_stands_still_is_an_error(account):
 )
 def test_pages_that_do_not_add_up_are_an_error(answering, connect, page):
     api = connect(answering(lambda peer, _: peer.answer(200, page)).url)
+    with pytest.raises(ApiError, match="did not come out the same size"):
+        list(api.list_records())
+
+
+def test_pages_that_name_different_totals_are_no_listing_even_when_their_rows_add_up(answering, connect):
+    def answer(peer, request):
+        number = int(parse_qs(target(request).query)["page"][0])
+        peer.answer(200, {"Records": [row(number)], "TotalItems": number + 1, "HasNextPage": number == 1})
+
+    api = connect(answering(answer).url)
     with pytest.raises(ApiError, match="did not come out the same size"):
         list(api.list_records())
 

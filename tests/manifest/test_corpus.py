@@ -19,6 +19,7 @@ P = b"payment_tokens:\n  inv-1:\n    coworker_invoice_id: 1\n"
 ENV = b"    token_from: {env: TOK}\n"
 GOOD = P + ENV
 
+# fmt: off - one case a line reads as the table that it is
 CORPUS: list[tuple[str, bytes, str, int, int]] = [
     # The bytes.
     ("UTF-16 with its mark", codecs.BOM_UTF16_LE + GOOD.decode().encode("utf-16-le"), "encoding", 1, 1),
@@ -26,6 +27,14 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
     ("UTF-32", codecs.BOM_UTF32_BE + GOOD.decode().encode("utf-32-be"), "encoding", 1, 1),
     ("UTF-16 without a mark", GOOD.decode().encode("utf-16-le"), "control-character", 1, 2),
     ("Latin-1", P + b"    notes: caf\xe9\n", "encoding", 4, 15),
+    ("NUL after lines that end in CR", P.replace(b"\n", b"\r") + b"    notes: a\x00b\r", "control-character", 4, 13),
+    (
+        "NUL after lines that end in CR LF",
+        P.replace(b"\n", b"\r\n") + b"    notes: a\x00b\r\n",
+        "control-character",
+        4,
+        13,
+    ),
     ("a truncated UTF-8 sequence", P + b"    notes: x\xe2\x82", "encoding", 4, 13),
     ("an encoded surrogate", P + b"    notes: \xed\xa0\x80\n", "encoding", 4, 12),
     ("NUL", P + b"    notes: a\x00b\n", "control-character", 4, 13),
@@ -90,10 +99,28 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
     ("an empty record", b"payment_tokens:\n  inv-1:\n", "empty-value", 2, 3),
     ("a record without its invoice", b"payment_tokens:\n  inv-1:\n    notes: x\n", "missing-field", 2, 3),
     ("an address with a space", b"payment_tokens:\n  inv 1:\n    coworker_invoice_id: 1\n", "bad-address", 2, 3),
-    ("an address with a letter beyond ASCII", "payment_tokens:\n  é: {coworker_invoice_id: 1}\n".encode(), "bad-address", 2, 3),
+    (
+        "an address with a letter beyond ASCII",
+        "payment_tokens:\n  é: {coworker_invoice_id: 1}\n".encode(),
+        "bad-address",
+        2,
+        3,
+    ),
     ("an empty address", b'payment_tokens:\n  "": {coworker_invoice_id: 1}\n', "bad-address", 2, 3),
-    ("an address that ends in a line break", b'payment_tokens:\n  "a\\n": {coworker_invoice_id: 1}\n', "bad-address", 2, 3),
-    ("an address of 201 letters", b"payment_tokens:\n  %s: {coworker_invoice_id: 1}\n" % (b"a" * 201), "bad-address", 2, 3),
+    (
+        "an address that ends in a line break",
+        b'payment_tokens:\n  "a\\n": {coworker_invoice_id: 1}\n',
+        "bad-address",
+        2,
+        3,
+    ),
+    (
+        "an address of 201 letters",
+        b"payment_tokens:\n  %s: {coworker_invoice_id: 1}\n" % (b"a" * 201),
+        "bad-address",
+        2,
+        3,
+    ),
     ("an address twice", GOOD + b"  inv-1:\n    coworker_invoice_id: 2\n", "duplicate-address", 5, 3),
     ("an unknown field", P + b"    note: x\n", "unknown-key", 4, 5),
     ("a field of another case", P + b"    Notes: x\n", "unknown-key", 4, 5),
@@ -102,10 +129,26 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
     *[
         (f"an invoice of {text.decode()}", P.replace(b": 1\n", b": " + text + b"\n"), "not-a-number", 3, 26)
         for text in (
-            b"0", b"0123", b"1_000", b'"1001"', b"'1001'", b"+1", b"-1", b"1.0", b"1.5", b"0x1", b"0o7", b"1e3", b"one",
-            b"9223372036854775808", b"99999999999999999999", "١".encode(), b"true", b"12:30",
+            b"0",
+            b"0123",
+            b"1_000",
+            b'"1001"',
+            b"'1001'",
+            b"+1",
+            b"-1",
+            b"1.0",
+            b"1.5",
+            b"0x1",
+            b"0o7",
+            b"1e3",
+            b"one",
+            b"9223372036854775808",
+            b"99999999999999999999",
+            b"\xd9\xa1",
+            b"true",
+            b"12:30",
         )
-    ],  # fmt: skip
+    ],
     ("an empty invoice", P.replace(b": 1\n", b":\n"), "empty-value", 3, 25),
     ("null as an invoice", P.replace(b": 1\n", b": null\n"), "empty-value", 3, 26),
     ("a sequence as an invoice", P.replace(b": 1\n", b": [1]\n"), "wrong-type", 3, 26),
@@ -158,6 +201,13 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
         (f"the secret file {name}", P + b"    token_from: {file: '%s'}\n" % name.encode(), "bad-secret-file", 4, 24)
         for name in ("", "/etc/passwd", "../key", "a/../b", "a//b", "a/", "./a", ".env", "a/.hidden/b", "a\\b", "..")
     ],
+    (
+        "a secret file of 4,097 characters",
+        P + b"    token_from: {file: %s}\n" % (b"a" * 4097),
+        "bad-secret-file",
+        4,
+        24,
+    ),
     ("a secret file with a control character", P + b'    token_from: {file: "a\\nb"}\n', "bad-secret-file", 4, 24),
     # Defaults.
     ("an invoice among defaults", b"defaults: {coworker_invoice_id: 1}\n", "unknown-key", 1, 12),
@@ -169,16 +219,46 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
     ("a move as a text", GOOD + b"moved: [a]\n", "wrong-type", 5, 9),
     ("a move with an unknown key", GOOD + b"moved: [{from: a, to: inv-1, id: 1}]\n", "unknown-key", 5, 30),
     ("a move from a bad address", GOOD + b"moved: [{from: 'a b', to: inv-1}]\n", "bad-address", 5, 16),
-    ("a move from a declared address", GOOD + b"  a: {coworker_invoice_id: 2}\nmoved: [{from: a, to: inv-1}]\n", "moved-still-declared", 6, 16),
+    (
+        "a move from a declared address",
+        GOOD + b"  a: {coworker_invoice_id: 2}\nmoved: [{from: a, to: inv-1}]\n",
+        "moved-still-declared",
+        6,
+        16,
+    ),
     ("a move to an undeclared address", GOOD + b"moved: [{from: a, to: b}]\n", "moved-undeclared", 5, 23),
-    ("a move from the same twice", GOOD + b"  b: {coworker_invoice_id: 2}\nmoved:\n- {from: a, to: inv-1}\n- {from: a, to: b}\n", "moved-twice", 8, 10),
-    ("a move to the same twice", GOOD + b"moved:\n- {from: a, to: inv-1}\n- {from: b, to: inv-1}\n", "moved-together", 7, 17),
+    (
+        "a move from the same twice",
+        GOOD + b"  b: {coworker_invoice_id: 2}\nmoved:\n- {from: a, to: inv-1}\n- {from: a, to: b}\n",
+        "moved-twice",
+        8,
+        10,
+    ),
+    (
+        "a move to the same twice",
+        GOOD + b"moved:\n- {from: a, to: inv-1}\n- {from: b, to: inv-1}\n",
+        "moved-together",
+        7,
+        17,
+    ),
     ("a move to itself", GOOD + b"moved: [{from: a, to: a}]\n", "moved-in-a-circle", 5, 16),
-    ("moves in a circle", GOOD + b"moved: [{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]\n", "moved-in-a-circle", 5, 16),
+    (
+        "moves in a circle",
+        GOOD + b"moved: [{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]\n",
+        "moved-in-a-circle",
+        5,
+        16,
+    ),
     ("a removal as a text", b"removed: [a]\n", "wrong-type", 1, 11),
     ("a removal of a declared address", GOOD + b"removed: [{from: inv-1}]\n", "removed-still-declared", 5, 18),
     ("a removal whose pattern fits", GOOD + b"removed: [{from: 'inv-[0-9]'}]\n", "removed-still-declared", 5, 18),
-    ("a removal whose pattern begins with a star", GOOD + b"removed: [{from: '*-?'}]\n", "removed-still-declared", 5, 18),
+    (
+        "a removal whose pattern begins with a star",
+        GOOD + b"removed: [{from: '*-?'}]\n",
+        "removed-still-declared",
+        5,
+        18,
+    ),
     ("a bad character in a pattern", b"removed: [{from: 'a{b}'}]\n", "bad-glob", 1, 18),
     ("an open bracket in a pattern", b"removed: [{from: 'a[bc'}]\n", "bad-glob", 1, 18),
     ("empty brackets in a pattern", b"removed: [{from: 'a[]'}]\n", "bad-glob", 1, 18),
@@ -187,9 +267,22 @@ CORPUS: list[tuple[str, bytes, str, int, int]] = [
     ("an import to an undeclared address", GOOD + b"imports: [{to: a, id: 5}]\n", "import-undeclared", 5, 16),
     ("an import without an id", GOOD + b"imports: [{to: inv-1}]\n", "missing-field", 5, 11),
     ("an import of a quoted id", GOOD + b"imports: [{to: inv-1, id: '5'}]\n", "not-a-number", 5, 27),
-    ("an import to the same address twice", GOOD + b"imports:\n- {to: inv-1, id: 5}\n- {to: inv-1, id: 6}\n", "imported-twice", 7, 8),
-    ("an import of the same id twice", GOOD + b"  b: {coworker_invoice_id: 2}\nimports:\n- {to: inv-1, id: 5}\n- {to: b, id: 5}\n", "imported-twice", 8, 15),
-]  # fmt: skip
+    (
+        "an import to the same address twice",
+        GOOD + b"imports:\n- {to: inv-1, id: 5}\n- {to: inv-1, id: 6}\n",
+        "imported-twice",
+        7,
+        8,
+    ),
+    (
+        "an import of the same id twice",
+        GOOD + b"  b: {coworker_invoice_id: 2}\nimports:\n- {to: inv-1, id: 5}\n- {to: b, id: 5}\n",
+        "imported-twice",
+        8,
+        15,
+    ),
+]
+# fmt: on
 
 Write = Callable[[bytes], Path]
 IDS = [case[0] for case in CORPUS]

@@ -1,12 +1,23 @@
 """Entries and records as a real run makes them, for tests about state and journal."""
 
+from collections.abc import Callable
 from typing import Any
 
 from reconcile.core.entries import AppliedEntry, Entry, FinishedEntry, IntentEntry, RunEntry
+from reconcile.core.errors import StateError
 from reconcile.core.records import Provider, StateRecord
 from reconcile.ports import LockInfo
 
 AT = "2026-03-02T10:14:00Z"
+
+
+def failure_of(action: Callable[[], object]) -> StateError | None:
+    """The StateError that it ends with, if it does."""
+    try:
+        action()
+    except StateError as error:
+        return error
+    return None
 
 
 def record(record_id: int = 1_400_000_001, **more: Any) -> StateRecord:

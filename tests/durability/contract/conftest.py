@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 from memory_backend import MemoryBackend
+
 from reconcile.adapters.backends.local import LocalBackend
 from reconcile.ports import Backend, LockInfo
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from journal_entries import lock_info
+
 from reconcile.core.errors import LockedError, StateError, UsageError
 
 
@@ -115,9 +116,12 @@ def test_a_lock_is_released_when_its_block_fails(room):
 
 
 def test_who_comes_second_is_told_who_came_first(room):
-    with room.backend.lock(lock_info(), timeout=0), pytest.raises(LockedError) as caught:
-        with room.another().lock(lock_info("lock-2"), timeout=0):
-            pass
+    with (
+        room.backend.lock(lock_info(), timeout=0),
+        pytest.raises(LockedError) as caught,
+        room.another().lock(lock_info("lock-2"), timeout=0),
+    ):
+        pass
     assert "ana" in caught.value.message
     assert "2026-03-02T10:14:00Z" in caught.value.message
 
@@ -140,9 +144,12 @@ def test_who_waits_gets_the_lock_when_it_is_released(room):
 
 
 def test_waiting_ends_when_its_time_is_over(room):
-    with room.backend.lock(lock_info(), timeout=0), pytest.raises(LockedError):
-        with room.another().lock(lock_info("lock-2"), timeout=0.25):
-            pass
+    with (
+        room.backend.lock(lock_info(), timeout=0),
+        pytest.raises(LockedError),
+        room.another().lock(lock_info("lock-2"), timeout=0.25),
+    ):
+        pass
 
 
 def test_a_holder_that_died_on_this_host_is_taken_over(room):

@@ -2,6 +2,7 @@ import hashlib
 import hmac
 
 import pytest
+
 from reconcile.core.errors import InputError
 from reconcile.core.fingerprints import Comparison, Fingerprints, compare_fingerprints, key_of_text
 from reconcile.core.records import Secret

@@ -2,7 +2,8 @@ import random
 
 import orjson
 import pytest
-from journal_entries import AT, creates, intent, record, run_of
+from journal_entries import AT, creates, failure_of, intent, record, run_of
+
 from reconcile.core.entries import (
     CommittedEntry,
     FinishedEntry,
@@ -76,11 +77,11 @@ def test_no_flipped_bit_gives_an_entry_that_was_not_written():
     for _ in range(3000):
         at, bit = dice.randrange(len(DATA)), 1 << dice.randrange(8)
         flipped = DATA[:at] + bytes([DATA[at] ^ bit]) + DATA[at + 1 :]
-        try:
-            decoded = decode(flipped)
-        except StateError as error:
-            assert error.code == "journal-corrupt"
+        failure = failure_of(lambda data=flipped: decode(data))
+        if failure is not None:
+            assert failure.code == "journal-corrupt"
         else:
+            decoded = decode(flipped)
             assert decoded.torn is not None
             assert decoded.entries == EVERY_KIND[: len(decoded.entries)]
 
@@ -113,6 +114,10 @@ def test_a_broken_last_line_is_torn_even_with_its_newline():
     decoded = decode(broken)
     assert decoded.entries == EVERY_KIND[:-1]
     assert DATA[decoded.torn :].startswith(b'{"crc"')
+
+
+def test_a_broken_line_before_a_torn_one_stops_everything():
+    assert refused(DATA.replace(b"abababab", b"abababac", 1) + b'{"crc"').code == "journal-corrupt"
 
 
 def test_what_follows_a_torn_line_continues_the_last_whole_one():

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from reconcile.adapters.secrets import TokenSources
 from reconcile.core.diagnostics import Location
 from reconcile.core.errors import InputError

@@ -1,6 +1,7 @@
 import orjson
 import pytest
 from journal_entries import record
+
 from reconcile.core.errors import StateError
 from reconcile.core.records import UNMANAGED, Provider, Secret, StateRecord
 from reconcile.core.state import State
@@ -105,26 +106,27 @@ def test_an_unmanaged_field_reads_back_as_unmanaged():
         (line(GOOD, LINEAGE.encode(), b"\xff"), "not UTF-8 (line 1)"),
         (line(GOOD, b"March", b"\xc3"), "not UTF-8 (line 2)"),
         (GOOD[:400], "cut off (line 3)"),
-        (GOOD[:-3], "not valid JSON"),
+        (GOOD[:-3], "cut off (line 5)"),
+        (GOOD + b"}", "not valid JSON (extra data) (line 6)"),
         (line(GOOD, b'"id":2', b'"id":2 "x"'), "not valid JSON (expecting ',' delimiter) (line 3)"),
         (line(GOOD, b'"inv-2"', b'<<<<<<< ours\n"inv-2"'), "unresolved merge conflict (line 3)"),
         (line(GOOD, b'"id":2', b'"id":2,"id":4'), 'names "id" twice'),
         (line(GOOD, b'"inv-2"', b'"inv-1"'), 'names "inv-1" twice (line 3)'),
         (line(GOOD, b'"version":1', b'"version":1,"version":1'), 'names "version" twice'),
         (line(GOOD, b'"id":2', b'"id":NaN'), "NaN is not a JSON number"),
-        (line(GOOD, b'"id":2', b'"id":%s' % (b"9" * 30)), "inv-2 cannot be read: a number beyond 64 bits"),
+        (line(GOOD, b'"id":2', b'"id":%s' % (b"9" * 30)), "inv-2 has an id that is not a positive 64-bit"),
         (line(GOOD, b'"id":2', b'"id":9223372036854775808'), "inv-2 has an id that is not a positive 64-bit"),
         (line(GOOD, b'"id":2', b'"id":%s' % (b"9" * 5000)), "cannot be read as JSON"),
         (line(GOOD, b'"id":2', b'"id":0'), "inv-2 has an id that is not a positive 64-bit number (line 3)"),
         (line(GOOD, b'"id":2', b'"id":"2"'), "the record of inv-2 cannot be read: id: input should be"),
         (line(GOOD, b'"id":2', b'"id":true'), "the record of inv-2 cannot be read: id: input should be"),
-        (line(GOOD, b'"id":2', b'"other":2'), "id: missing required argument; other: unexpected"),
+        (line(GOOD, b'"id":2', b'"other":2'), "id: field required; other: unexpected"),
         (line(GOOD, b'"Stripe"', b'"Strype"'), "is not the name of a payment provider (line 2)"),
         (line(GOOD, b'"Stripe"', b"2"), "is not the name of a payment provider (line 2)"),
         (line(GOOD, b'"March renewal"', b"7"), "the record of inv-1 cannot be read: notes: input"),
-        (line(GOOD, b'"March renewal"', b'"\\ud800"'), "inv-1 cannot be read"),
+        (line(GOOD, b'"March renewal"', b'"\\ud800"'), "not valid JSON"),
         (line(GOOD, b'"inv-2":{', b'"inv 2":{'), "whose address is not made of letters"),
-        (line(GOOD, b'"inv-2":{', b'"\\ud800":{'), "whose address is not made of letters"),
+        (line(GOOD, b'"inv-2":{', b'"\\u00e9":{'), "whose address is not made of letters"),
         (line(GOOD, b'"inv-3":{', b'"inv-0":7,"inv-3":{'), "the record of inv-0 is not an object (line 4)"),
         (b'{"a":' * 100_000, "cannot be read as JSON"),
     ],

@@ -1,0 +1,51 @@
+"""What exists at invoices, read with as few requests as it takes: whole pages of the listing, or invoice by invoice.
+
+Every answer is complete or an error; an error is never an empty list. Decides nothing about what it finds.
+"""
+
+from collections.abc import Collection, Iterable
+from math import ceil
+
+from reconcile.core.records import ObservedRecord
+from reconcile.ports import PaymentTokens
+
+PAGE = 1000
+"""Rows of a whole page (nexudus-api.md, "Listing")."""
+
+_FEW = 2
+
+
+class Lookup:
+    """The records at some invoices, as they were when this was made, or when an invoice was first asked for.
+
+    Args:
+        api: Where to read.
+        invoices: Those that will be asked for; with enough of them, the whole listing is cheaper.
+
+    Raises:
+        ApiError: The listing cannot be read completely.
+    """
+
+    def __init__(self, api: PaymentTokens, invoices: Collection[int]) -> None:
+        self._api = api
+        self._rows: dict[int, list[ObservedRecord]] = {}
+        if len(invoices) > _FEW and ceil(api.count_records() / PAGE) < len(invoices):
+            self._rows = _by_invoice(api.list_records(), invoices)
+
+    def at(self, invoice: int) -> list[ObservedRecord]:
+        """The rows of an invoice; a null in one may mean "not filled in".
+
+        Raises:
+            ApiError: They cannot be read completely.
+        """
+        if invoice not in self._rows:
+            self._rows[invoice] = list(self._api.list_records(invoice))
+        return self._rows[invoice]
+
+
+def _by_invoice(rows: Iterable[ObservedRecord], invoices: Collection[int]) -> dict[int, list[ObservedRecord]]:
+    found: dict[int, list[ObservedRecord]] = {invoice: [] for invoice in invoices}
+    for row in rows:
+        if row.coworker_invoice_id in found:
+            found[row.coworker_invoice_id].append(row)
+    return found

@@ -1,0 +1,126 @@
+"""What a record seen in Nexudus says about a create whose outcome is unknown, or about one that is not sent yet.
+
+The rules of the protocol, "Before a create" and "Settling doubt", as plain comparisons. Reading, waiting and writing
+down the verdict happen elsewhere (`apply/lookup.py`, `apply/settle.py`).
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from reconcile.core.entries import IntentEntry
+from reconcile.core.fingerprints import Comparison, compare_fingerprints
+from reconcile.core.records import UNMANAGED, ObservedRecord, Secret
+
+FingerprintToken = Callable[[Secret], str]
+
+
+class Likeness(Enum):
+    """How a record seen compares with what was to be created.
+
+    A near match has the same token and another declared field that differs, or shows no token where one was sent: it
+    may be ours, altered or cut short by somebody, so only a person can tell.
+    """
+
+    FULL = "full"
+    NEAR = "near"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Exactly one record is what was to be created: it becomes the address's."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Only a person can tell; `ids` are the records to look at."""
+
+    why: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """Nothing that could be it. Whether that means "not created" depends on how long ago it was sent."""
+
+
+Verdict: TypeAlias = Adopt | Ask | NotSeen
+
+
+def likeness(intent: IntentEntry, seen: ObservedRecord, fingerprint: FingerprintToken) -> Likeness:
+    """Compares every declared field of a full record, one that was read by its id (undeclared fields do not count)."""
+    if seen.coworker_invoice_id != intent.coworker_invoice_id:
+        return Likeness.OTHER
+    others_equal = _same_provider(intent, seen) and _same_notes(intent, seen)
+    token = _compare_token(intent, seen, fingerprint)
+    if token is Comparison.SAME:
+        return Likeness.FULL if others_equal else Likeness.NEAR
+    return Likeness.NEAR if token is Comparison.INCOMPARABLE and others_equal else Likeness.OTHER
+
+
+def _same_provider(intent: IntentEntry, seen: ObservedRecord) -> bool:
+    declared = intent.regular_payment_provider
+    return declared is UNMANAGED or (declared or None) == (seen.regular_payment_provider or None)
+
+
+def _same_notes(intent: IntentEntry, seen: ObservedRecord) -> bool:
+    return intent.notes is UNMANAGED or (intent.notes or None) == (seen.notes or None)
+
+
+def _compare_token(intent: IntentEntry, seen: ObservedRecord, fingerprint: FingerprintToken) -> Comparison:
+    """A record that declares no token is the same in that respect, whatever token is seen."""
+    if intent.token_source is UNMANAGED:
+        return Comparison.SAME
+    shown = seen.token is not None and seen.token.reveal() != ""
+    if intent.token_source is None:
+        return Comparison.DIFFERENT if shown else Comparison.SAME
+    if seen.token is None or not shown:
+        return Comparison.INCOMPARABLE
+    return compare_fingerprints(intent.token_fingerprint, fingerprint(seen.token))
+
+
+def judge(
+    intent: IntentEntry, seen: Iterable[ObservedRecord], owned: Collection[int], fingerprint: FingerprintToken
+) -> Verdict:
+    """What the records at the invoice say about a create in doubt (protocol.md, "Settling doubt", 2 and 3).
+
+    Args:
+        intent: The create in doubt, with the ids that were at the invoice before it.
+        seen: The full records at the invoice now.
+        owned: Ids that belong to an address.
+        fingerprint: Under the key of the intent.
+    """
+    new = [record for record in seen if record.id not in intent.baseline and record.id not in owned]
+    by_likeness = {record.id: likeness(intent, record, fingerprint) for record in new}
+    full = tuple(sorted(i for i, like in by_likeness.items() if like is Likeness.FULL))
+    near = tuple(sorted(i for i, like in by_likeness.items() if like is Likeness.NEAR))
+    if len(full) == 1:
+        return Adopt(full[0])  # even if somebody else wrote it, what was declared now exists once
+    if full:
+        return Ask("more than one record is what was sent", full)
+    if near:
+        return Ask("a record is almost what was sent", near)
+    return NotSeen()
+
+
+def could_match(intent: IntentEntry, row: ObservedRecord, fingerprint: FingerprintToken) -> bool:
+    """Whether a row of a list is worth reading by its id; a null there may only mean "not filled in"."""
+    if row.coworker_invoice_id != intent.coworker_invoice_id:
+        return False
+    if row.token is None or not row.token.reveal():
+        return True
+    shown = _compare_token(intent, row, fingerprint)
+    return shown is not Comparison.DIFFERENT
+
+
+def has_settled(deadline: float, settle_seconds: float, now: float, server_now: float | None) -> bool:
+    """Whether a request given up at `deadline` can no longer take effect (assumption A1).
+
+    A local clock that jumped ahead must not shorten the wait, so the server's counts too, whichever is behind.
+    """
+    seen = now if server_now is None else min(now, server_now)
+    return seen >= deadline + settle_seconds

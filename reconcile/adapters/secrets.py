@@ -6,7 +6,7 @@ leave this module wrapped in `Secret` and appear in no message.
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -28,7 +28,7 @@ class TokenSources:
 
     def __init__(self, directory: Path, environment: Mapping[str, str], *, placeholder: bool = False) -> None:
         self._directory = directory
-        self._environment = environment
+        self._environment = dict(environment)  # os.environ encodes a name each time it is asked for one
         self._placeholder = placeholder
         self._files: dict[str, Secret | None] = {}
 
@@ -38,26 +38,26 @@ class TokenSources:
         Raises:
             InputError: The source exists and may not be read.
         """
-        if not isinstance(record.token_source, str):
+        source = record.token_source
+        if not isinstance(source, str):
             return None
-        found = self._find(record, record.token_source)
+        found = self._variable(source[4:]) if source.startswith("env:") else self._elsewhere(record, source)
         if found is None and self._placeholder:
             return Secret(f"sandbox-placeholder-{record.address}")
         return found
 
-    def _find(self, record: PaymentToken, source: str) -> Secret | None:
+    def _elsewhere(self, record: PaymentToken, source: str) -> Secret | None:
         if source == LITERAL:
             return record.literal
         kind, _, name = source.partition(":")
-        readers: dict[str, Callable[[str], Secret | None]] = {"env": self._variable, "file": self._file}
-        return readers[kind](name) if kind in readers else None
+        return self._file(name) if kind == "file" else None
 
     def _variable(self, name: str) -> Secret | None:
-        # These hold the tool's own credentials, which no manifest may send anywhere.
-        if name.upper().startswith(RESERVED_PREFIXES):
-            return None
         value = self._environment.get(name)
-        return Secret(value) if value else None
+        # These hold the tool's own credentials, which no manifest may send anywhere.
+        if not value or name.upper().startswith(RESERVED_PREFIXES):
+            return None
+        return Secret(value)
 
     def _file(self, name: str) -> Secret | None:
         if name not in self._files:

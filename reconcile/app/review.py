@@ -1,6 +1,7 @@
 """Validate and plan: what a pull request is reviewed by. Reads only; needs no credentials, no secrets and no lock."""
 
 from dataclasses import replace
+from itertools import chain
 
 from reconcile.app.project import Project, fingerprint_with, folded_state, keep_loaded, load_declared
 from reconcile.core.changes import Limiting, Plan, Selection
@@ -35,7 +36,7 @@ def plan_from(
     create_key: bool,
 ) -> Plan:
     """The plan for manifests and a state that are at hand already."""
-    known = {*manifests.records, *folded.state.records, *folded.doubts}
+    known = chain(manifests.records, folded.state.records, folded.doubts)
     if unmatched := selection.unmatched(known):
         raise UsageError(
             f"no address matches {', '.join(unmatched)}", help="`reconcile state list` shows the addresses"

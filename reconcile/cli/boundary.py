@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json, flush_output
+from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json, flush_output, open_missing_streams
 from reconcile.cli.parser import build_parser
 from reconcile.core.errors import ExitCode, ReconcileError, UsageError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name, and returns its exit code."""
+    open_missing_streams()
     parser = build_parser(sys.argv[1:] if argv is None else argv)
     try:
         args = parser.parse_args(argv)

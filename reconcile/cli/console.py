@@ -76,8 +76,9 @@ class Console:
         self.out(escaped_json(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode()))
 
     def tell(self, text: str) -> None:
-        """A line that is not data, on standard error."""
-        _write(sys.stderr, f"{text}\n")
+        """A line that is not data, on standard error; lost where that cannot be written, as nobody else can be told."""
+        with suppress(ReconcileError):
+            _write(sys.stderr, f"{text}\n")
 
     def ask(self, question: str) -> str:
         """What somebody types on the terminal; empty at the end of the input."""
@@ -101,7 +102,9 @@ class Console:
         """Diagnostics for people, on standard error."""
         from reconcile.render.diagnostics import as_text as diagnostics_as_text
 
-        _write(sys.stderr, diagnostics_as_text(list(diagnostics), colour=self._is_colourful(sys.stderr)))
+        text = diagnostics_as_text(list(diagnostics), colour=self._is_colourful(sys.stderr))
+        if text:
+            self.tell(text.removesuffix("\n"))
 
     @property
     def _environ(self) -> Mapping[str, str]:
@@ -128,6 +131,23 @@ def error_as_json(error: ReconcileError) -> dict[str, object]:
         },
         "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in diagnostics],
     }
+
+
+def open_missing_streams() -> None:
+    """Opens nothing in the place of a standard stream that was closed, as by `2>&-`.
+
+    Else the next file to be opened, which may be the journal, takes the stream's number, and words meant for people
+    end up in it.
+    """
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def flush_output() -> None:

@@ -23,6 +23,7 @@ UPGRADES: Final[Mapping[int, Upgrade]] = {}
 """From a version to the next one; version 1 is the first. The backup keeps what was there before."""
 
 _HEAD: Final = ["lineage", "records", "serial", "tool_version", "version"]
+_BYTES_AT_A_TIME: Final = 64 * 1024
 _RESTORE: Final = "restore state.json.backup, or a copy of the whole state folder"
 
 
@@ -60,7 +61,7 @@ def load_state(data: bytes, upgrades: Mapping[int, Upgrade] = UPGRADES) -> State
 def _load_canonical(data: bytes) -> State | None:
     """The state of bytes that `dump_state` wrote; None when in doubt.
 
-    Line by line, because a hundred thousand parsed objects at once cost more memory than the state itself.
+    Some lines at a time, because a hundred thousand parsed objects cost more memory than the state itself.
     """
     start, end = data.find(b"\n") + 1, data.rfind(b"\n", 0, -1) + 1
     head = _canonical_head(data[:start] + data[end:]) if 0 < start < end and data.endswith(b"\n") else None
@@ -69,7 +70,7 @@ def _load_canonical(data: bytes) -> State | None:
     records: dict[Address, StateRecord] = {}
     try:
         keys = len(_HEAD) + _read_records(data, start, end, records)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         return None
     # An address that is named twice has more lines, and so commas, than records.
     is_separated = data.count(b",\n") == len(records) - 1 and not data.endswith(b",\n", start, end)
@@ -79,27 +80,33 @@ def _load_canonical(data: bytes) -> State | None:
 
 
 def _read_records(data: bytes, start: int, end: int, records: dict[Address, StateRecord]) -> int:
-    """Fills `records` from canonical lines, and counts the keys in them; ValueError or AttributeError when in doubt."""
-    accept, parse, find = reader_of(StateRecord), orjson.loads, data.index
+    """Fills `records` from canonical lines, and counts the keys in them.
+
+    Raises:
+        ValueError, AttributeError, TypeError: It is in doubt.
+    """
+    accept, parse = reader_of(StateRecord), orjson.loads
     keys = 0
     while start < end:
-        line_end = find(b"\n", start)
-        ((address, raw),) = parse(b"{%b}" % data[start:line_end].removesuffix(b",")).items()
-        keys += 1 + len(raw)
-        record = accept(raw)
-        if record is None or not _is_sound(address, record):
-            raise ValueError(address)
-        records[address] = record
-        start = line_end + 1
+        lines_end = data.index(b"\n", min(start + _BYTES_AT_A_TIME, end - 1)) + 1
+        lines = data[start:lines_end].removesuffix(b"\n").removesuffix(b",")
+        for address, raw in parse(b"{%b}" % lines).items():
+            keys += 1 + len(raw)
+            record = accept(raw)
+            if record is None or not _is_sound(address, record):
+                raise ValueError(address)
+            records[address] = record
+        start = lines_end
     return keys
 
 
 def _canonical_head(framed: bytes) -> Plain | None:
     """The first and the last line of a canonical file, which together are the same file without its records."""
     try:
-        head = orjson.loads(framed)
+        found = orjson.loads(framed)
     except orjson.JSONDecodeError:
         return None
+    head: Plain = cast("Plain", found) if isinstance(found, dict) else {}
     return head if _is_head(head) and head["version"] == VERSION and not head["records"] else None
 
 

@@ -196,6 +196,29 @@ def test_an_output_that_cannot_be_written_ends_with_1(many: Folder) -> None:
     assert len(ran.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", 130), (">&-", 130), ("2>&-", 130), ("<&- >&- 2>&-", 130), (">/dev/full 2>&1", 1)]
+)
+def test_a_closed_stream_is_not_taken_for_the_journal(
+    closed: str, code: int, many: Folder, serve: Serve, wait_until: WaitUntil
+) -> None:
+    """The first file opened would get the number of a closed stream, and the words of a signal would land in it."""
+    sandbox = serve(faults="slow=1:0.3")
+    process = subprocess.Popen(
+        ["sh", "-c", f'exec "$0" -m reconcile -v apply --auto-approve {closed}', sys.executable],
+        cwd=many.path,
+        env=many.point_at(sandbox).environment(),
+    )
+    if code == 130:
+        wait_until(lambda: sandbox.writes >= 4)
+        process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == code
+    sandbox.set_faults("")
+    assert many.run("apply", "--auto-approve").code == 0
+    assert sandbox.writes == len(sandbox.records()) == 40
+
+
 def test_one_apply_at_a_time_and_readers_need_no_lock(many: Folder, serve: Serve, wait_until: WaitUntil) -> None:
     sandbox = serve(faults="slow=1:60")
     holder = many.point_at(sandbox).start("apply", "--auto-approve")

@@ -94,6 +94,15 @@ def test_links_pipes_and_folders_in_the_place_of_a_file_are_refused(folder, back
     assert outside.read_bytes() == b"untouched"
 
 
+def test_a_pipe_that_somebody_reads_gets_nothing(tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    reader = os.open(tmp_path / "journal.jsonl", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(StateError, match="not a regular file"):
+        append_private_file(tmp_path / "journal.jsonl", b"line\n")
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+
+
 def test_a_device_is_refused(tmp_path):
     with pytest.raises(StateError, match="not a regular file"):
         read_file(tmp_path.__class__("/dev/zero"))

@@ -95,6 +95,8 @@ def test_an_unmanaged_field_reads_back_as_unmanaged():
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"[]", "not a JSON object"),
+        (b"\n\n5\n", "not a JSON object"),
+        (b'\n\n[1, "a"]\n', "not a JSON object"),
         (b"{}", "lacks its version"),
         (b'{"version":"1"}', "lacks its version"),
         (b'{"version":0}', "never existed"),

@@ -22,12 +22,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, StateChangedEntry
+from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, IntentEntry, StateChangedEntry
 from reconcile.core.errors import StateError
 from reconcile.core.journalfile import Decoded, decode, decode_commit, decode_runs, encode, encode_runs
-from reconcile.core.operations import Folded, Folding, RunSummary, compact, fold
+from reconcile.core.operations import Folded, Folding, compact, fold
+from reconcile.core.runs import RunSummary
 from reconcile.core.state import State, next_state
 from reconcile.core.statefile import dump_state, load_state
+from reconcile.core.times import from_iso
 from reconcile.ports import Backend
 
 _READ_ATTEMPTS = 3
@@ -163,6 +165,14 @@ class Journal:
             backend.replace_journal(data[: decoded.torn], keep_aside=True)
         journal._say_forgotten_commit()
         return journal
+
+    def write_times(self) -> dict[str, list[float]]:
+        """When the writes that the journal still holds were charged, by run; seconds since the epoch."""
+        times: dict[str, list[float]] = {}
+        for entry in self._entries:
+            if isinstance(entry, IntentEntry):
+                times.setdefault(entry.run, []).append(from_iso(entry.at))
+        return times
 
     @property
     def folded(self) -> Folded:

@@ -94,6 +94,18 @@ class Backend(Protocol):
         """Adds whole lines to the history."""
         ...
 
+    def read_quota(self) -> bytes:
+        """The ledger of what was charged to the quota, as JSON lines."""
+        ...
+
+    def append_quota(self, data: bytes) -> None:
+        """Adds to the ledger; needs no lock, and appends of several processes stay apart."""
+        ...
+
+    def replace_quota(self, data: bytes) -> None:
+        """Puts `data` in the ledger's place, atomically, under the lock."""
+        ...
+
     def lock(self, info: LockInfo, *, timeout: float) -> AbstractContextManager[HeldLock]:
         """Holds the lock inside the with-block, waiting at most `timeout` seconds for it.
 

@@ -108,7 +108,11 @@ class InDoubtEntry:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedEntry:
-    """Doubt was settled, by reading or by a person: `id` is the record it became, None when it had no effect."""
+    """Doubt was settled, by reading or by a person: `id` is the record it became, None when it had no effect.
+
+    Attributes:
+        carried: Compaction wrote it down again for the sake of a late twin; the state holds what it says.
+    """
 
     operation: str
     at: str
@@ -116,7 +120,17 @@ class ResolvedEntry:
     id: int | None = None
     ids_seen: tuple[int, ...] = ()
     who: str = ""
+    carried: bool = False
     type: Literal["resolved"] = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEntry:
+    """The invoice of a settled doubt was listed once more, after the settle time, and holds no late twin."""
+
+    operation: str
+    at: str
+    type: Literal["checked"] = "checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +189,7 @@ Entry: TypeAlias = (
     | NoEffectEntry
     | InDoubtEntry
     | ResolvedEntry
+    | CheckedEntry
     | StateChangedEntry
     | FinishedEntry
     | CommittedEntry

@@ -14,8 +14,8 @@ import orjson
 
 from reconcile.core.entries import FORMAT_VERSION, CommittedEntry, Entry
 from reconcile.core.errors import StateError
-from reconcile.core.operations import RunSummary
 from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
+from reconcile.core.runs import RunSummary
 
 _ENTRY_TYPES: Final[dict[str, type[Entry]]] = {cls.__dataclass_fields__["type"].default: cls for cls in get_args(Entry)}
 _PREFIX: Final = b'{"crc":"'

@@ -141,6 +141,9 @@ def is_secret_path(text: str) -> bool:
     return all(part and part[0] != "." for part in text.split("/"))
 
 
+# What follows is asked of every field of every record: the common answer comes first, and with few calls.
+
+
 def _whole_number(node: Node) -> int:
     if node.style or not is_whole_number(node.value):
         raise _DoubtError
@@ -148,11 +151,13 @@ def _whole_number(node: Node) -> int:
 
 
 def _provider(node: Node) -> Provider | None:
-    if node.style in COLLECTION_STYLES:
-        raise _DoubtError
     text = node.value
     provider = PROVIDERS.get(text)
-    if provider is None and not node.style:
+    if provider is not None:
+        return provider  # a name, since a collection has no text
+    if node.style in COLLECTION_STYLES:
+        raise _DoubtError
+    if not node.style:
         provider = _BY_NUMBER.get(text)
     if provider is None and (node.style or text != "null"):
         raise _DoubtError
@@ -160,6 +165,9 @@ def _provider(node: Node) -> Provider | None:
 
 
 def _notes(node: Node) -> str | None:
+    text = node.value
+    if text.isprintable() and text not in NULLS:
+        return text
     text = _text(node)
     if text is not None and has_notes_controls(text):
         raise _DoubtError
@@ -206,10 +214,10 @@ def _token_from(node: Node, env_prefix: str) -> tuple[str, int | None]:
 
 
 def _variable(node: Node, env_prefix: str) -> str:
-    text = _text(node)
-    if text is None or not is_variable_name(text) or is_reserved(text) or not text.startswith(env_prefix):
+    text = node.value
+    if not is_variable_name(text) or is_reserved(text) or not text.startswith(env_prefix):
         raise _DoubtError
-    if not node.style and text in BOOLEANS:
+    if not node.style and (text in NULLS or text in BOOLEANS):
         raise _DoubtError
     return "env:" + text
 

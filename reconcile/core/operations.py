@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from reconcile.core.entries import (
     FORMAT_VERSION,
     AppliedEntry,
+    CheckedEntry,
     CommittedEntry,
     Entry,
     FinishedEntry,
@@ -28,6 +29,7 @@ from reconcile.core.entries import (
 )
 from reconcile.core.errors import StateError
 from reconcile.core.records import Address, StateRecord
+from reconcile.core.runs import RunInProgress, RunSummary
 from reconcile.core.state import State
 
 __all__ = [
@@ -65,27 +67,16 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
+class Watch:
+    """A doubt that was settled, whose request may still take effect late: its invoice is to be listed once more."""
 
-    `finished_at` and `exit_code` are None for a run that was killed.
-    """
+    intent: IntentEntry
+    resolved: ResolvedEntry
 
-    run: str
-    operation: str
-    started_at: str
-    plan_id: str = ""
-    who: str = ""
-    host: str = ""
-    tool_version: str = ""
-    git_commit: str = ""
-    finished_at: str | None = None
-    exit_code: int | None = None
-    writes: int = 0
-    applied: int = 0
-    rejected: int = 0
-    in_doubt: int = 0
-    unattempted: int = 0
+    @property
+    def id(self) -> int | None:
+        """The record that was adopted; None when it counted as not created."""
+        return self.resolved.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +86,14 @@ class Folded:
     Attributes:
         state: The state's records with everything the journal knows laid over them; the serial is the state's own.
         doubts: Open intents by address.
+        watches: Settled doubts whose invoices are to be listed once more.
         runs: Every run the journal still holds, oldest first.
         is_ahead: Whether the journal knows something that the state file does not.
     """
 
     state: State
     doubts: Mapping[Address, Doubt] = field(default_factory=dict[Address, Doubt])
+    watches: tuple[Watch, ...] = ()
     runs: tuple[RunSummary, ...] = ()
     is_ahead: bool = False
 
@@ -118,7 +111,8 @@ def fold(state: State, entries: Iterable[Entry]) -> Folded:
 def compact(entries: Sequence[Entry], serial: int) -> Sequence[Entry]:
     """The journal without what no state from `serial` on needs; it folds onto those as before.
 
-    Kept are the entries since that serial, the intents that were open then, and a run that has not ended, whole.
+    Kept are the entries since that serial, the intents that were open or watched then, and a run that has not ended,
+    whole.
     """
     running = _index_of_running(entries)
     anchor = _anchor(entries[:running], serial)
@@ -130,6 +124,8 @@ def compact(entries: Sequence[Entry], serial: int) -> Sequence[Entry]:
         kept.append(doubt.intent)
         if doubt.at:
             kept.append(InDoubtEntry(doubt.intent.operation, doubt.at, doubt.seen, doubt.ids))
+    for watch in before.watches.values():
+        kept += [watch.intent, replace(watch.resolved, carried=True)]
     return [*kept, *entries[anchor + 1 :]]
 
 
@@ -216,6 +212,7 @@ class Folding:
         state: The state it started from, or was last committed as.
         records: The records with everything laid over them.
         doubts: Open intents by operation.
+        watches: Settled doubts to look at once more, by operation.
         serial: The highest serial that is known to have been used.
         is_ahead: Whether `records` says something that `state` does not.
     """
@@ -224,10 +221,11 @@ class Folding:
         self.state = state
         self.records = dict(state.records)
         self.doubts: dict[str, Doubt] = {}
+        self.watches: dict[str, Watch] = {}
         self.serial = state.serial
         self.is_ahead = False
-        self._runs: dict[str, _Run] = {}
-        self._running: _Run | None = None
+        self._runs: dict[str, RunInProgress] = {}
+        self._running: RunInProgress | None = None
         start = _start(state, entries)
         for index, entry in enumerate(entries):
             self.take(entry, is_new=index >= start)
@@ -247,7 +245,7 @@ class Folding:
             case HeaderEntry() | CommittedEntry():
                 self.serial = max(self.serial, entry.serial)
             case RunEntry():
-                self._running = self._runs[entry.run] = _Run(entry)
+                self._running = self._runs[entry.run] = RunInProgress(entry)
             case FinishedEntry():
                 self._finish(entry)
             case IntentEntry():
@@ -260,12 +258,15 @@ class Folding:
                 self.doubts[entry.operation] = replace(doubt, seen=entry.seen, ids=entry.ids, at=entry.at)
             case AppliedEntry() | NoEffectEntry() | ResolvedEntry():
                 self._settle(entry, is_new=is_new)
+            case CheckedEntry():
+                self.watches.pop(entry.operation, None)
 
     def folded(self) -> Folded:
         """What was laid over the state so far, as a value of its own."""
         return Folded(
             state=replace(self.state, records=dict(self.records)),
             doubts={doubt.intent.address: doubt for doubt in self.doubts.values()},
+            watches=tuple(self.watches.values()),
             runs=tuple(run.summary() for run in self._runs.values()),
             is_ahead=self.is_ahead,
         )
@@ -287,6 +288,9 @@ class Folding:
         took_effect = not isinstance(entry, NoEffectEntry) and entry.id is not None
         is_rejected = isinstance(entry, NoEffectEntry) and entry.proof == "rejected"
         self._count(intent.run, in_doubt=-1, applied=int(took_effect), rejected=int(is_rejected))
+        if isinstance(entry, ResolvedEntry):
+            self.watches[entry.operation] = Watch(intent, entry)
+            is_new = is_new and not entry.carried
         if is_new and not isinstance(entry, NoEffectEntry) and entry.id is not None:
             self._write(intent, entry.id, entry.at)
 
@@ -347,31 +351,3 @@ class Folding:
             counts = self._running.counts
             for name, n in more.items():
                 counts[name] = counts.get(name, 0) + n
-
-
-class _Run:
-    """A run while it is being folded."""
-
-    __slots__ = ("began", "counts", "finished")
-
-    def __init__(self, began: RunEntry) -> None:
-        self.began = began
-        self.counts: dict[str, int] = {}
-        self.finished: FinishedEntry | None = None
-
-    def summary(self) -> RunSummary:
-        began, finished = self.began, self.finished
-        return RunSummary(
-            run=began.run,
-            operation=began.operation,
-            started_at=began.at,
-            plan_id=began.plan_id,
-            who=began.who,
-            host=began.host,
-            tool_version=began.tool_version,
-            git_commit=began.git_commit,
-            finished_at=finished.at if finished else None,
-            exit_code=finished.exit_code if finished else None,
-            unattempted=finished.unattempted if finished else 0,
-            **self.counts,
-        )

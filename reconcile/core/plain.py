@@ -10,7 +10,7 @@ This module knows no file and no journal. It must not guess: an unknown field, a
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from types import NoneType
+from types import GenericAlias, NoneType
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -63,7 +63,7 @@ def explain(cls: type[T], raw: Plain) -> T:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # slow to load, and needed only for what is wrong
 
     # The list lets the configuration reach a standard dataclass, which has none of its own.
-    adapter = TypeAdapter(list[cls], config=ConfigDict(strict=True, extra="forbid"))
+    adapter = TypeAdapter[list[T]](GenericAlias(list, (cls,)), config=ConfigDict(strict=True, extra="forbid"))
     try:
         return adapter.validate_json(orjson.dumps([_with_provider_numbers(raw)]))[0]
     except ValidationError as error:

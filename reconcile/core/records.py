@@ -13,12 +13,12 @@ Address: TypeAlias = str
 ADDRESS_PATTERN: Final = r"^[A-Za-z0-9._-]{1,200}$"
 MAX_ID: Final = 2**63 - 1
 
-_is_address = re.compile(ADDRESS_PATTERN + r"(?!\n)").match
+_is_address = re.compile(ADDRESS_PATTERN).fullmatch
 
 
 def is_address(text: str) -> bool:
     """Whether `text` may name a record."""
-    return _is_address(text) is not None and not text.endswith("\n")
+    return _is_address(text) is not None
 
 
 class Provider(IntEnum):

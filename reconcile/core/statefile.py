@@ -72,9 +72,7 @@ def _load_canonical(data: bytes) -> State | None:
         keys = len(_HEAD) + _read_records(data, start, end, records)
     except (ValueError, AttributeError, TypeError):
         return None
-    # An address that is named twice has more lines, and so commas, than records.
-    is_separated = data.count(b",\n") == len(records) - 1 and not data.endswith(b",\n", start, end)
-    if not is_separated or not _has_single_keys(data, keys):
+    if data.endswith(b",\n", start, end) or not _has_single_keys(data, keys):
         return None
     return State(head["lineage"], head["serial"], head["tool_version"], records)
 
@@ -86,17 +84,22 @@ def _read_records(data: bytes, start: int, end: int, records: dict[Address, Stat
         ValueError, AttributeError, TypeError: It is in doubt.
     """
     accept, parse = reader_of(StateRecord), orjson.loads
-    keys = 0
+    keys = addresses = 0
     while start < end:
         lines_end = data.index(b"\n", min(start + _BYTES_AT_A_TIME, end - 1)) + 1
-        lines = data[start:lines_end].removesuffix(b"\n").removesuffix(b",")
-        for address, raw in parse(b"{%b}" % lines).items():
+        if lines_end < end and not data.endswith(b",\n", start, lines_end):
+            raise ValueError(start)
+        parsed: dict[Address, Plain] = parse(b"{%b}" % data[start:lines_end].removesuffix(b"\n").removesuffix(b","))
+        addresses += len(parsed)
+        for address, raw in parsed.items():
             keys += 1 + len(raw)
             record = accept(raw)
             if record is None or not _is_sound(address, record):
                 raise ValueError(address)
             records[address] = record
         start = lines_end
+    if len(records) != addresses:  # named twice, in different lots; within one, the count of keys tells
+        raise ValueError(addresses)
     return keys
 
 

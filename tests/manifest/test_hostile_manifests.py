@@ -75,9 +75,10 @@ def test_a_hostile_manifest_ends_in_diagnostics_within_2_seconds_and_256_MB(  # 
 ) -> None:
     root = write(content)
 
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(root)], capture_output=True, text=True, check=False, timeout=60
-    )
+    # Untraced: what is measured is the loader, not the measuring of coverage.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-c", PROGRAM, str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
     assert (done.returncode, done.stderr) == (0, "")
     found, length, megabytes, seconds = done.stdout.split()

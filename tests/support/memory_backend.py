@@ -25,6 +25,7 @@ class Store:
     journal: bytes = b""
     aside: tuple[bytes, ...] = ()
     history: bytes = b""
+    quota: bytes = b""
     key: bytes | None = None
     left_behind: LockInfo | None = None
 
@@ -108,6 +109,19 @@ class MemoryBackend:
     def append_history(self, data: bytes) -> None:
         self._begin("append_history")
         self.store.history += self._arriving(data)
+        self._end()
+
+    def read_quota(self) -> bytes:
+        return self.store.quota
+
+    def append_quota(self, data: bytes) -> None:
+        self._begin("append_quota")
+        self.store.quota += self._arriving(data)
+        self._end()
+
+    def replace_quota(self, data: bytes) -> None:
+        self._begin("replace_quota")
+        self.store.quota = data
         self._end()
 
     @contextmanager

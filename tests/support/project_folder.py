@@ -1,10 +1,12 @@
 """Runs the command as users do: in a process of its own, in a folder of its own, with an environment of its own."""
 
+import atexit
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,11 @@ from typing import Any
 from reconcile.sandbox.server import Sandbox
 
 TIMEOUT = 60  # seconds; only against a hang
+
+BYTECODE = tempfile.TemporaryDirectory(prefix="reconcile-bytecode-")
+"""Private, and gone with the tests: where no bytecode may be written, every process would compile everything again."""
+
+atexit.register(BYTECODE.cleanup)
 
 UNPACED = {
     f"RECONCILE_API__LIMITS__{name}": "null"
@@ -108,6 +115,8 @@ class Folder:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("NEXUDUS_", "RECONCILE_"))}
+        if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+            kept["PYTHONPYCACHEPREFIX"] = BYTECODE.name
         return kept | self.environ | dict(more or {})
 
     def state(self, *parts: str) -> Any:

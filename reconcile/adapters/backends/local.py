@@ -46,6 +46,7 @@ class LocalBackend:
         self._backup = folder / "state.json.backup"
         self._journal = folder / "journal.jsonl"
         self._history = folder / "history.jsonl"
+        self._quota = folder / "quota.jsonl"
         self._key = folder / "key"
         self._lock = folder / "lock"
 
@@ -102,6 +103,19 @@ class LocalBackend:
     def append_history(self, data: bytes) -> None:
         """Adds lines to the history."""
         self._append(self._history, data)
+
+    def read_quota(self) -> bytes:
+        """The ledger of the quota."""
+        return self._read(self._quota) or b""
+
+    def append_quota(self, data: bytes) -> None:
+        """Adds to the ledger, durable on return."""
+        self._append(self._quota, data)
+
+    def replace_quota(self, data: bytes) -> None:
+        """Replaces the ledger whole."""
+        self._make_folder()
+        write_private_file(self._quota, data, self._files)
 
     @contextmanager
     def lock(self, info: LockInfo, *, timeout: float) -> Generator[HeldFileLock]:

@@ -1,0 +1,58 @@
+"""A run as the history shows it, and while it is being counted. Values only."""
+
+from dataclasses import dataclass
+
+from reconcile.core.entries import FinishedEntry, RunEntry
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
+
+    `finished_at` and `exit_code` are None for a run that was killed.
+    """
+
+    run: str
+    operation: str
+    started_at: str
+    plan_id: str = ""
+    who: str = ""
+    host: str = ""
+    tool_version: str = ""
+    git_commit: str = ""
+    finished_at: str | None = None
+    exit_code: int | None = None
+    writes: int = 0
+    applied: int = 0
+    rejected: int = 0
+    in_doubt: int = 0
+    unattempted: int = 0
+
+
+class RunInProgress:
+    """A run whose entries are being laid over one another."""
+
+    __slots__ = ("began", "counts", "finished")
+
+    def __init__(self, began: RunEntry) -> None:
+        self.began = began
+        self.counts: dict[str, int] = {}
+        self.finished: FinishedEntry | None = None
+
+    def summary(self) -> RunSummary:
+        """What is known of the run so far."""
+        began, finished = self.began, self.finished
+        return RunSummary(
+            run=began.run,
+            operation=began.operation,
+            started_at=began.at,
+            plan_id=began.plan_id,
+            who=began.who,
+            host=began.host,
+            tool_version=began.tool_version,
+            git_commit=began.git_commit,
+            finished_at=finished.at if finished else None,
+            exit_code=finished.exit_code if finished else None,
+            unattempted=finished.unattempted if finished else 0,
+            **self.counts,
+        )

@@ -1,0 +1,137 @@
+"""What surrounds a run: a full disk, a repository, a key of one's own, missing packages."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from project_folder import Folder
+
+from reconcile.sandbox.server import Sandbox
+
+Serve = Callable[..., Sandbox]
+
+
+def entries(folder: Folder, kind: str) -> list[dict[str, object]]:
+    lines = (folder.path / "state" / "journal.jsonl").read_text().splitlines()
+    return [entry for entry in (json.loads(line)["entry"] for line in lines) if entry["type"] == kind]
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_loses_no_id(folder: Folder, serve: Serve) -> None:
+    """The journal may grow to 16 KiB here; what it cannot take goes to an emergency file and to standard error."""
+    sandbox = serve()
+    folder.point_at(sandbox).declare(60)
+    command = 'ulimit -f 16; exec "$0" -m reconcile apply --auto-approve'
+
+    ran = subprocess.run(
+        ["bash", "-c", command, sys.executable],
+        cwd=folder.path,
+        # The limit holds for every file: bytecode must not be written, or what is cut short breaks later imports.
+        env=folder.environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "journal" in ran.stderr
+    sent = sandbox.writes
+    assert 0 < sent < 60
+    assert len(sandbox.records()) == sent
+
+    second = folder.run("apply", "--auto-approve")
+    assert second.code in {0, 4}, second.err
+    doubts = {change["address"] for change in folder.run("plan", "--format", "json").json["changes"]}
+    stored = {f"inv-{record['CoworkerInvoiceId']:05}": record["Id"] for record in sandbox.records()}
+    assert len(sandbox.records()) == len(stored) == 60, "a twin, or a record that is missing"
+    assert folder.ids() == {address: record_id for address, record_id in stored.items() if address not in doubts}
+    assert (second.code == 4) == bool(doubts)
+    named = {address: int(record_id) for address, record_id in re.findall(r"(inv-\d+): id (\d+)", ran.stderr)}
+    assert named.items() <= stored.items()
+    assert named.keys() <= doubts
+
+
+@pytest.mark.parametrize("head", ["ref: refs/heads/main\n", "0123456789abcdef0123456789abcdef01234567\n"])
+def test_a_run_remembers_the_commit_it_was_made_on(head: str, small: Folder, serve: Serve) -> None:
+    small.write(".git/HEAD", head)
+    small.write(".git/refs/heads/main", "0123456789abcdef0123456789abcdef01234567\n")
+
+    assert small.point_at(serve()).run("apply", "--auto-approve").code == 0
+
+    history = (small.path / "state" / "history.jsonl").read_text()
+    assert '"git_commit":"0123456789abcdef0123456789abcdef01234567"' in history
+
+
+def test_a_fingerprint_key_of_one_s_own_is_used_and_not_kept(small: Folder, serve: Serve) -> None:
+    key = {"RECONCILE_FINGERPRINT_KEY": "a-key-from-the-ci-Hh28"}
+    small.point_at(serve())
+
+    assert small.run("apply", "--auto-approve", environ=key).code == 0
+
+    assert not (small.path / "state" / "key").exists()
+    assert small.run("plan", environ=key).out == "Nothing to do: 3 unchanged.\n"
+    assert "compared by source" in small.run("plan").out
+    assert "a-key-from-the-ci-Hh28" not in (small.path / "state" / "state.json").read_text()
+
+
+@pytest.mark.parametrize(("command", "code"), [("--sandbox apply --auto-approve", 65), ("sandbox", 65), ("plan", 0)])
+def test_without_the_packages_of_the_sandbox_only_the_sandbox_is_missing(
+    command: str, code: int, small: Folder
+) -> None:
+    script = (
+        "import sys; sys.modules['uvicorn'] = None; import reconcile.cli; sys.exit(reconcile.cli.main(sys.argv[1:]))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *command.split()],
+        cwd=small.path,
+        env=small.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == code, ran.stderr
+    assert ("pip install 'reconcile[sandbox]'" in ran.stderr) == (code == 65)
+
+
+def test_settings_that_cannot_be_read_end_with_65(small: Folder) -> None:
+    (small.path / "reconcile.yaml").mkdir()
+
+    ran = small.run("plan")
+
+    assert ran.code == 65
+    assert "reconcile.yaml" in ran.err
+
+
+def test_what_a_killed_run_left_is_written_into_the_state_by_the_next(small: Folder, serve: Serve) -> None:
+    """The journal alone knows the records then: as if the run had been killed right before it wrote the state."""
+    sandbox = serve()
+    assert small.point_at(sandbox).run("apply", "--auto-approve").code == 0
+    state = small.path / "state" / "state.json"
+    ids = small.ids()
+    journal = (small.path / "state" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (small.path / "state" / "journal.jsonl").write_bytes(b"".join(journal[:-2]))
+    state.unlink()
+    assert small.run("plan", "--detailed-exitcode").code == 0
+
+    assert small.run("apply", "--auto-approve").code == 0
+
+    assert small.ids() == ids
+    assert sandbox.writes == 3
+
+
+def test_many_updates_are_refused_with_one_way_on(folder: Folder, serve: Serve) -> None:
+    folder.point_at(serve()).declare(5)
+    assert folder.run("apply", "--auto-approve").code == 0
+    text = (folder.path / "manifests" / "many.yaml").read_text()
+    folder.write("manifests/many.yaml", f"defaults: {{notes: new}}\n{text}")
+
+    ran = folder.run("apply", "--auto-approve")
+
+    assert ran.code == 3
+    assert "5 updates planned" in ran.err
+    assert "--exclude GLOB, for each of them" in ran.err

@@ -63,7 +63,8 @@ def explain(cls: type[T], raw: Plain) -> T:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # slow to load, and needed only for what is wrong
 
     # The list lets the configuration reach a standard dataclass, which has none of its own.
-    adapter = TypeAdapter[list[T]](GenericAlias(list, (cls,)), config=ConfigDict(strict=True, extra="forbid"))
+    listed = cast("type[list[T]]", GenericAlias(list, (cls,)))
+    adapter = TypeAdapter(listed, config=ConfigDict(strict=True, extra="forbid"))
     try:
         return adapter.validate_json(orjson.dumps([_with_provider_numbers(raw)]))[0]
     except ValidationError as error:

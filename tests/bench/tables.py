@@ -13,7 +13,7 @@ RATIO_TOLERANCE: Final = 0.25
 MEMORY_TOLERANCE: Final = 0.10
 """The same for memory, which hardly varies; C libraries and allocators of other systems do."""
 
-_WIDTHS: Final = (46, 9, 11, 9)
+_WIDTHS: Final = (50, 9, 11, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,8 @@ class Report:
     def head(self, title: str) -> None:
         """Begins a part of the table."""
         _write("")
-        name, *columns = (title, "seconds", "processor", "peak MB")
-        _write(_row(name, columns))
-        _write("-" * (sum(_WIDTHS) + 24))
+        _write(title)
+        _write(_row("", ("seconds", "processor", "peak MB")))
 
     def rows(self, samples: Iterable[Sample], ratios: Iterable[str] = ()) -> None:
         """One line for each sample, with a remark where there is one."""

@@ -32,8 +32,9 @@ root = Path(sys.argv[1])
 found = load_manifests(root / "manifests", root=root).diagnostics
 text = as_text(with_excerpts(found, root))
 usage = resource.getrusage(resource.RUSAGE_SELF)
-scale = 1024 * 1024 if sys.platform == "darwin" else 1024
-print(",".join(sorted({problem.code for problem in found})), len(text), usage.ru_maxrss // scale,
+# Not ru_maxrss, which begins with the size of the process that started this one.
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(",".join(sorted({problem.code for problem in found})), len(text), peak // 1024,
       usage.ru_utime + usage.ru_stime)
 """
 

@@ -61,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     size.add_argument("--small", action="store_true", help="5,000 records; the default")
     size.add_argument("--full", action="store_true", help="100,000 records")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--million", action="store_true", help="a plan of a million records too (about 1.6 GB, three minutes)")
+    parser.add_argument("--million", action="store_true", help="a million records too (1.6 GB, three minutes)")
     parser.add_argument("--check", action="store_true", help="exit code 1 when a target is clearly missed")
     return parser.parse_args()
 

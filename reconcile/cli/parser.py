@@ -66,7 +66,8 @@ def build_parser(argv: Sequence[str] = ()) -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"reconcile {__version__}")
     _add_common(parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    # Without a prog, argparse formats a usage to find one, and loads what asks the terminal for its width.
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", prog="reconcile")
     first = argv[0] if argv else ""
     chosen = [add for names, add in _GROUPS if first in names]
     for add in chosen or [add for _, add in _GROUPS if first != "--version"]:
@@ -137,7 +138,7 @@ def _add_apply(commands: _Commands) -> None:
 
 def _add_state(commands: _Commands) -> None:
     state = _command(commands, "state", "state:usage", "look at the state, or correct it by hand")
-    verbs = state.add_subparsers(title="commands", metavar="COMMAND", dest="verb")
+    verbs = state.add_subparsers(title="commands", metavar="COMMAND", dest="verb", prog="reconcile state")
     listing = _command(verbs, "list", "state:list_records", "list the records")
     listing.add_argument("pattern", nargs="*", metavar="GLOB", help="only these addresses")
     _add_format(listing)

@@ -6,30 +6,19 @@ is believed only after the settle time, and when two complete listings in a row 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from reconcile.apply.lookup import Lookup
 from reconcile.apply.tools import Recorder
 from reconcile.core.entries import IntentEntry, ResolvedEntry
 from reconcile.core.operations import Doubt
 from reconcile.core.records import ObservedRecord, Secret
+from reconcile.core.report import Settlement
 from reconcile.core.settling import Adopt, Ask, NotSeen, Verdict, could_match, has_settled, judge
 from reconcile.core.times import from_iso, iso
 from reconcile.ports import Clock, PaymentTokens
 
 BETWEEN_LISTINGS = 2.0
 """Seconds at least between the two listings that have to agree (protocol.md, "Settling doubt", 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of one doubt: adopted as `id`, proven not created, or still open and why."""
-
-    doubt: Doubt
-    verdict: Literal["adopted", "not_created", "open"]
-    id: int | None = None
-    words: str = ""
-    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +48,21 @@ def settle(doubts: Sequence[Doubt], tools: SettlingTools) -> list[Settlement]:
         ApiError: The API cannot be read; what was settled until then is in the journal.
         StateError: The journal cannot be written.
     """
+    began = tools.clock.now()
     first = Lookup(tools.api, _invoices(doubts))
     settlements = [_by_sight(doubt, first, tools) for doubt in doubts]
-    ripe = [s.doubt for s in settlements if s.verdict == "open" and not s.ids and _is_ripe(s.doubt, tools)]
-    if not ripe:
+    ripe = [s.doubt for s in settlements if s.verdict == "open" and not s.ids and is_ripe(s.doubt.intent, tools, began)]
+    if not ripe or not _waited(tools.clock):
         return settlements
-    tools.clock.sleep(BETWEEN_LISTINGS)
     second = Lookup(tools.api, _invoices(ripe))
     return [_by_absence(s, first, second, tools) if s.doubt in ripe else s for s in settlements]
+
+
+def _waited(clock: Clock) -> bool:
+    """Lets the time between two listings pass; False when the wait was cut short."""
+    began = clock.monotonic()
+    clock.sleep(BETWEEN_LISTINGS)
+    return clock.monotonic() - began >= BETWEEN_LISTINGS
 
 
 def _invoices(doubts: Sequence[Doubt]) -> set[int]:
@@ -87,17 +83,14 @@ def _by_sight(doubt: Doubt, lookup: Lookup, tools: SettlingTools) -> Settlement:
 
 
 def _judge(intent: IntentEntry, lookup: Lookup, tools: SettlingTools) -> Verdict:
-    rows = lookup.at(intent.coworker_invoice_id)
-    candidates = [r for r in rows if r.id not in intent.baseline and r.id not in tools.owned]
-    return judge(intent, _in_full(intent, candidates, tools), tools.owned, tools.fingerprint)
+    return judge(intent, suspects_in_full(intent, lookup, tools), tools.owned, tools.fingerprint)
 
 
-def _in_full(
-    intent: IntentEntry, candidates: Sequence[ObservedRecord], tools: SettlingTools
-) -> Iterator[ObservedRecord]:
-    """The candidates, read by their ids: a row of a list may leave fields out."""
-    for row in candidates:
-        if could_match(intent, row, tools.fingerprint):
+def suspects_in_full(intent: IntentEntry, lookup: Lookup, tools: SettlingTools) -> Iterator[ObservedRecord]:
+    """The records at the invoice that came since and that no address owns, read by id: a row may leave fields out."""
+    for row in lookup.at(intent.coworker_invoice_id):
+        is_new = row.id not in intent.baseline and row.id not in tools.owned
+        if is_new and could_match(intent, row, tools.fingerprint):
             record = tools.api.get(row.id)
             if record is not None:
                 yield record
@@ -113,9 +106,11 @@ def _by_absence(open_one: Settlement, first: Lookup, second: Lookup, tools: Sett
     return Settlement(doubt, "not_created")
 
 
-def _is_ripe(doubt: Doubt, tools: SettlingTools) -> bool:
-    deadline = from_iso(doubt.intent.deadline)
-    return has_settled(deadline, tools.settle_seconds, tools.clock.now(), tools.api.server_time)
+def is_ripe(intent: IntentEntry, tools: SettlingTools, at: float) -> bool:
+    """Whether the request could no longer take effect at that time of the local clock (assumption A1)."""
+    server_now = tools.api.server_time
+    then = None if server_now is None else server_now - (tools.clock.now() - at)
+    return has_settled(from_iso(intent.deadline), tools.settle_seconds, at, then)
 
 
 def _until(doubt: Doubt, tools: SettlingTools) -> str:

@@ -96,7 +96,7 @@ class Lines:
             standing = _standing(details, self._clock() - self._began, self._left)
             if self._milestones.are_due(percentage(standing)):
                 self._console.tell(progress_line(standing))
-        elif event in {"rejected", "in_doubt"} or self._console.is_verbose:
+        elif event in {"rejected", "in_doubt", "exists"} or self._console.is_verbose:
             self._console.tell(_sentence(event, details))
 
 

@@ -12,15 +12,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypedDict, TypeGuard
+from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 from urllib.parse import urlsplit
 
-from reconcile.core.changes import Safety
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.errors import InputError
 from reconcile.core.nodes import MappingNode, Node, Scalar, is_scalar, place_of
 from reconcile.core.quota import Limits
 from reconcile.core.records import Secret
+from reconcile.core.safety import Safety
 
 FILE_NAME: Final = "reconcile.yaml"
 _PREFIX: Final = "RECONCILE_"
@@ -78,8 +78,7 @@ class CredentialValues(TypedDict):
     totp: Secret | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(NamedTuple):
     """One setting as somebody wrote it."""
 
     name: str

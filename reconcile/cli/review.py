@@ -4,15 +4,18 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconcile import __version__
 from reconcile.app.project import open_project, read_manifests
 from reconcile.cli.console import Console
-from reconcile.core.changes import Action, Plan, Selection
 from reconcile.core.diagnostics import Diagnostic, has_errors
 from reconcile.core.errors import ExitCode
 from reconcile.core.manifest import Manifests
 from reconcile.settings import environment
+
+if TYPE_CHECKING:
+    from reconcile.core.changes import Plan
 
 
 def validate(args: argparse.Namespace, console: Console) -> int:
@@ -64,6 +67,7 @@ def schema(args: argparse.Namespace, console: Console) -> int:  # noqa: ARG001 -
 def plan(args: argparse.Namespace, console: Console) -> int:
     """Prints what apply would do."""
     from reconcile.app.review import plan as plan_project
+    from reconcile.core.changes import Selection
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
     selection = Selection(tuple(args.target), tuple(args.exclude))
@@ -76,14 +80,14 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
 
 
-def _show_json(planned: Plan, console: Console) -> None:
+def _show_json(planned: "Plan", console: Console) -> None:
     from reconcile.core.times import iso
     from reconcile.render.plan_json import plan_as_json
 
     console.out_json(plan_as_json(planned, created_at=iso(time.time()), tool_version=__version__))
 
 
-def _show_text(planned: Plan, root: Path, args: argparse.Namespace, console: Console) -> None:
+def _show_text(planned: "Plan", root: Path, args: argparse.Namespace, console: Console) -> None:
     from reconcile.render.plan_text import plan_as_text
 
     if planned.diagnostics:
@@ -94,7 +98,9 @@ def _show_text(planned: Plan, root: Path, args: argparse.Namespace, console: Con
     _suggest(planned, args, console)
 
 
-def _suggest(planned: Plan, args: argparse.Namespace, console: Console) -> None:
+def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> None:
+    from reconcile.core.changes import Action
+
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if has_work and not planned.refusals and not console.is_quiet:
         command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"

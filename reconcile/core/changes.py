@@ -10,6 +10,7 @@ from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord
+from reconcile.core.safety import Safety
 
 if TYPE_CHECKING:
     from reconcile.core.operations import Doubt
@@ -69,16 +70,6 @@ class Refusal:
     message: str
     addresses: tuple[Address, ...] = ()
     help: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Safety:
-    """The most changes of a kind that a plan may hold; None is no limit (product.md, "Settings")."""
-
-    max_creates: int | None = None
-    max_updates: int | None = None
-    max_deletes: int | None = 0
-    max_consecutive_rejections: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """The line a diagnostic speaks of, already masked: safe to print anywhere.
 
     `column` (from 1) and `width` say where the marker goes below `text`; masking may have moved it.

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.records import Address, PaymentToken
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """An address that is called otherwise now: the state follows, nothing is sent."""
 
     source: Address
@@ -16,16 +16,14 @@ class Moved:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(NamedTuple):
     """Addresses to forget without deleting their records; `pattern` is a glob with `*`, `?` and `[ ]`."""
 
     pattern: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """An existing record, by its Id, that an address takes over."""
 
     to: Address

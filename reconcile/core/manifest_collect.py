@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from reconcile.core.diagnostics import Diagnostic, Location, Severity, in_file_order
 from reconcile.core.manifest import Import, Manifests, Moved, Removed
-from reconcile.core.manifest_entry import NO_DEFAULTS, Defaults, obvious_record, with_late_defaults
+from reconcile.core.manifest_entry import NO_DEFAULTS, Defaults, obvious_defaults, obvious_record, with_late_defaults
 from reconcile.core.manifest_rules import Declared, PlacedImport, PlacedMove, PlacedRemoval, find_contradictions
 from reconcile.core.nodes import MappingNode, Node, Scalar, Wanted, is_empty, place_of
 from reconcile.core.records import Address, PaymentToken, is_address
@@ -241,13 +241,11 @@ class FileCollector:
     # The other sections.
 
     def _take_defaults(self, node: MappingNode, at: Location) -> None:
-        from reconcile.core.manifest_examine import declared_defaults
-        from reconcile.core.manifest_schema import DefaultsItem
-
-        item = self._examined(DefaultsItem, node, at)
-        if item is None:
+        defaults = None if node.is_broken else obvious_defaults(node, self._env_prefix)
+        if defaults is None:
+            defaults = self._examined_defaults(node, at)
+        if defaults is None:
             return
-        defaults = declared_defaults(item)
         if isinstance(defaults.notes, str) and len(defaults.notes) > NOTES_LIMIT:
             self._warn_of_notes(defaults.notes, node)
         self._defaults = defaults
@@ -255,6 +253,13 @@ class FileCollector:
             self.declared.records[address] = with_late_defaults(
                 record, defaults, is_protect_declared=record.protect or address in self._unprotected
             )
+
+    def _examined_defaults(self, node: MappingNode, at: Location) -> Defaults | None:
+        from reconcile.core.manifest_examine import declared_defaults
+        from reconcile.core.manifest_schema import DefaultsItem
+
+        item = self._examined(DefaultsItem, node, at)
+        return declared_defaults(item) if item is not None else None
 
     def _take_moved(self, node: Node, at: Location) -> None:
         from reconcile.core.manifest_schema import MovedItem

@@ -6,8 +6,8 @@ here explains anything, and pydantic is not loaded for manifests without mistake
 """
 
 import re
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple
 
 from reconcile.core.diagnostics import Location
 from reconcile.core.nodes import COLLECTION_STYLES, MappingNode, Node
@@ -43,8 +43,7 @@ _find_notes_control = re.compile(f"[{NOTES_CONTROLS}]").search
 _BY_NUMBER: Final = {str(provider.value): provider for provider in Provider}
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(NamedTuple):
     """What a file declares for each of its records that does not say otherwise."""
 
     regular_payment_provider: Provider | Literal[Unmanaged.UNMANAGED] | None = UNMANAGED
@@ -92,6 +91,29 @@ def obvious_record(
     if known != len(values):
         return None
     return PaymentToken(address, location, invoice, provider, notes, source, version, protect, literal)
+
+
+def obvious_defaults(node: MappingNode, env_prefix: str) -> Defaults | None:
+    """The defaults that a file declares, or None when it takes a closer look to tell."""
+    get = node.values.get
+    provider, notes, protect, source, version = UNMANAGED, UNMANAGED, False, UNMANAGED, None
+    known = 0
+    try:
+        if (value := get("regular_payment_provider")) is not None:
+            provider = _provider(value)
+            known += 1
+        if (value := get("notes")) is not None:
+            notes = _notes(value)
+            known += 1
+        if (value := get("protect")) is not None:
+            protect = _flag(value)
+            known += 1
+        if (value := get("token_from")) is not None:
+            source, version = _token_from(value, env_prefix)
+            known += 1
+    except (_DoubtError, KeyError):
+        return None
+    return Defaults(provider, notes, protect, source, version) if known == len(node.values) else None
 
 
 def with_late_defaults(record: PaymentToken, defaults: Defaults, *, is_protect_declared: bool) -> PaymentToken:

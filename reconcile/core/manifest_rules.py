@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 from itertools import chain
+from typing import NamedTuple
 
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.manifest import Import, Moved, Removed
 from reconcile.core.records import UNMANAGED, Address, PaymentToken
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedMove:
+class PlacedMove(NamedTuple):
     """A move with the places of its two addresses."""
 
     item: Moved
@@ -24,16 +24,14 @@ class PlacedMove:
     to: Location
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedRemoval:
+class PlacedRemoval(NamedTuple):
     """A removal with the place of its pattern."""
 
     item: Removed
     pattern: Location
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedImport:
+class PlacedImport(NamedTuple):
     """An import with the places of its address and its id."""
 
     item: Import

@@ -17,7 +17,6 @@ from reconcile.core.changes import (
     Limiting,
     Plan,
     Refusal,
-    Safety,
     Selection,
 )
 from reconcile.core.differences import (
@@ -31,6 +30,7 @@ from reconcile.core.differences import (
 from reconcile.core.manifest import Manifests, Moved
 from reconcile.core.quota import price
 from reconcile.core.records import Address, PaymentToken, StateRecord
+from reconcile.core.safety import Safety
 from reconcile.core.state import State
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from reconcile.core.errors import ExitCode, ReconcileError
 
@@ -37,8 +38,7 @@ class QuotaError(ReconcileError):
     default_code = "quota"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """At most `limit` charges in any `seconds`; a slot frees `margin` seconds later than that."""
 
     seconds: float

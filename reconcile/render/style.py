@@ -1,12 +1,11 @@
 """Colour, where it is wanted: nothing but text otherwise."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36", "bold": "1"}
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How to print. Without colour, every method gives back its text."""
 
     colour: bool = False

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from reconcile.core.changes import Change
 from reconcile.core.diagnostics import Location
 from reconcile.core.times import from_iso
 from reconcile.render.escape import display_width, escaped
+
+if TYPE_CHECKING:
+    from reconcile.core.changes import Change
 
 LONGEST_VALUE = 120
 """Characters of a value that are shown where a line has to stay readable."""
@@ -56,7 +59,7 @@ def padded(text: str, columns: int) -> str:
     return text + " " * (columns - display_width(text))
 
 
-def stretches(changes: Sequence[Change]) -> Iterator[tuple[str, str, str]]:
+def stretches(changes: "Sequence[Change]") -> Iterator[tuple[str, str, str]]:
     """Many changes folded: for each file in turn the first and last address, how many, and the lines they span."""
     for file, group in groupby(changes, key=lambda change: _location(change).file):
         stretch = list(group)
@@ -69,5 +72,5 @@ def stretches(changes: Sequence[Change]) -> Iterator[tuple[str, str, str]]:
         yield (span, f"{len(stretch):,} more", f"{escaped(file)}:{lines}")
 
 
-def _location(change: Change) -> Location:
+def _location(change: "Change") -> Location:
     return change.location or Location("", 0)

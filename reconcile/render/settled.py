@@ -36,10 +36,8 @@ def _to_look_at(settlement: Settlement) -> str:
 def _twin_lines(twins: Sequence[Twin], style: Style) -> Iterable[str]:
     for twin in twins:
         listed = " and ".join(map(str, twin.ids))
-        yield (
-            f"{style.paint('late twin', 'red')}  {twin.address}  invoice {twin.coworker_invoice_id}: exists as {listed}; "
-            f"{twin.ids[0]} is the state's, delete the other in Nexudus"
-        )
+        what = f"{twin.address}  invoice {twin.coworker_invoice_id}: exists as {listed}"
+        yield f"{style.paint('late twin', 'red')}  {what}; {twin.ids[0]} is the state's, delete the other in Nexudus"
 
 
 def settled_as_json(report: Report) -> dict[str, object]:

@@ -6,13 +6,33 @@ address. What is in doubt is never sent again here: settling it is somebody else
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 
+from reconcile.apply.guard import Found, Guard
+from reconcile.apply.stops import (
+    INTERRUPTED,
+    LOCK_LOST,
+    known_id,
+    quota_stop,
+    stop_of,
+    unauthorized,
+    unreachable,
+    wrong_address,
+)
 from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
 from reconcile.core.changes import Change
-from reconcile.core.entries import AppliedEntry, Entry, InDoubtEntry, IntentEntry, NoEffectEntry
-from reconcile.core.errors import ExitCode, ReconcileError, StateError
+from reconcile.core.entries import (
+    AppliedEntry,
+    Entry,
+    InDoubtEntry,
+    IntentEntry,
+    NoEffectEntry,
+    StateChangedEntry,
+)
+from reconcile.core.errors import ReconcileError, StateError
+from reconcile.core.operations import record_of
 from reconcile.core.outcomes import (
     Applied,
     InDoubt,
@@ -26,7 +46,7 @@ from reconcile.core.outcomes import (
     classify,
 )
 from reconcile.core.records import UNMANAGED, Address, PaymentToken, Secret
-from reconcile.core.report import Result, Stop
+from reconcile.core.report import Result
 from reconcile.core.times import iso
 
 UNSENT_TRIES = 4
@@ -41,7 +61,8 @@ class Creator:
 
     Args:
         tokens: The tokens to send, by address.
-        known_ids: The ids of all records in the state; those created here are added.
+        known_ids: The ids of all records in the state; those created and adopted here are added.
+        guard: Knows what exists at the invoices already.
     """
 
     def __init__(
@@ -52,6 +73,8 @@ class Creator:
         tally: Tally,
         tokens: Mapping[Address, Secret],
         known_ids: set[int],
+        *,
+        guard: Guard,
     ) -> None:
         self._run = run
         self._tools = tools
@@ -59,22 +82,63 @@ class Creator:
         self._tally = tally
         self._tokens = tokens
         self._known_ids = known_ids
+        self._guard = guard
         self._claiming = threading.Lock()
 
     def create(self, change: Change) -> Result | None:
         """Creates one record, as often tried as the outcomes allow; None when the run stopped before it was settled."""
         assert change.declared is not None  # noqa: S101 - a plan declares what it creates
+        draft = self._draft(change.declared)
+        found = self._look(draft)
+        if found is None:
+            return None
+        if found.matches:
+            result = self._meet(change, draft, found.matches)
+        else:
+            result = self._try(change, replace(draft, baseline=found.baseline))
+        if result is not None:
+            self._tally.finish(result)
+        return result
+
+    def _look(self, draft: IntentEntry) -> Found | None:
+        """What exists at the invoice already; None, and the end of the run, when it cannot be read."""
+        if self._is_over():
+            return None
+        try:
+            return self._guard.look(draft)
+        except ReconcileError as error:
+            self._tally.end(stop_of(error))
+            return None
+
+    def _meet(self, change: Change, draft: IntentEntry, matches: tuple[int, ...]) -> Result | None:
+        """What was to be created exists and nobody owns it: it is taken over where that is wanted, else reported."""
+        record_id, *others = matches
+        listed = ", ".join(map(str, matches))
+        if not self._bounds.adopt_existing:
+            return Result("exists", change, words=f"exists already as id {listed}, which no address owns")
+        if others:
+            return Result("exists", change, words=f"exists more than once, as ids {listed}: only a person can tell")
+        if self._is_over():
+            return None
+        self._claim(record_id)
+        at = iso(self._tools.clock.now())
+        record = record_of(draft, record_id, at)
+        self._tools.journal.append(StateChangedEntry("adopt", at, draft.address, record_id, record=record))
+        return Result("adopted", change, record_id)
+
+    def _try(self, change: Change, draft: IntentEntry) -> Result | None:
+        """Sends it, as often as the outcomes allow; None when the run stopped before it was settled."""
+        assert change.declared is not None  # noqa: S101 - a plan declares what it creates
         attempts = _Attempts()
         for number in count(1):
             if not self._may_send():
                 return None
-            intent = self._intend(change.declared, number)
+            intent = self._intend(draft, number)
             outcome = self._send(intent, change.declared)
             if outcome is None:
                 return None
             result = self._conclude(change, intent, outcome, attempts)
             if result is not None:
-                self._tally.finish(result)
                 return result
         return None
 
@@ -84,29 +148,28 @@ class Creator:
             return False
         too_far = self._tools.pace.before_write()
         if too_far is not None:
-            self._tally.end(_quota_stop(too_far))
+            self._tally.end(quota_stop(too_far))
         return not self._is_over() and self._tally.take_write()
 
     def _is_over(self) -> bool:
         if self._tools.is_interrupted():
-            self._tally.end(Stop(ExitCode.INTERRUPTED, "interrupted; what was sent is recorded", _GO_ON))
+            self._tally.end(INTERRUPTED)
         elif self._tally.stop is None and not self._tools.lock.is_held():
             self._tally.end(LOCK_LOST)
         return self._tally.stop is not None
 
-    def _intend(self, declared: PaymentToken, number: int) -> IntentEntry:
-        """The intent, durable."""
-        now = self._tools.clock.now()
+    def _draft(self, declared: PaymentToken) -> IntentEntry:
+        """What will be sent, before it is known when."""
         token = self._tokens.get(declared.address)
-        intent = IntentEntry(
-            operation=self._tools.new_operation(),
+        return IntentEntry(
+            operation="",
             run=self._run,
-            at=iso(now),
-            attempt=number,
+            at="",
+            attempt=0,
             address=declared.address,
             action="create",
             coworker_invoice_id=declared.coworker_invoice_id,
-            deadline=iso(now + self._bounds.timeout_seconds + 1),
+            deadline="",
             regular_payment_provider=declared.regular_payment_provider,
             notes=declared.notes,
             token_source=declared.token_source,
@@ -116,6 +179,13 @@ class Creator:
             file=declared.location.file,
             line=declared.location.line,
         )
+
+    def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
+        """The intent, durable."""
+        now = self._tools.clock.now()
+        deadline = iso(now + self._bounds.timeout_seconds + 1)
+        operation = self._tools.new_operation()
+        intent = replace(draft, operation=operation, at=iso(now), attempt=number, deadline=deadline)
         self._tools.journal.append(intent)
         return intent
 
@@ -129,22 +199,30 @@ class Creator:
 
     def _judge(self, seen: Seen) -> Outcome:
         with self._claiming:  # two answers that name the same id cannot both be believed
-            outcome = classify(seen, self._known_ids.__contains__)
+            outcome = classify(seen, self._is_known)
             if isinstance(outcome, Applied):
                 self._known_ids.add(outcome.id)
         return outcome
+
+    def _is_known(self, record_id: int) -> bool:
+        return record_id in self._known_ids or self._guard.has_seen(record_id)
+
+    def _claim(self, record_id: int) -> None:
+        with self._claiming:
+            self._known_ids.add(record_id)
 
     def _conclude(self, change: Change, intent: IntentEntry, outcome: Outcome, attempts: "_Attempts") -> Result | None:
         """Makes the outcome durable; the result when it is final, None when another attempt may follow."""
         self._record(intent, self._entry_for(intent.operation, outcome))
         match outcome:
             case Applied(record_id):
+                self._guard.note_created(intent.coworker_invoice_id, record_id)
                 return Result("applied", change, record_id)
             case Rejected(status, words):
                 return Result("rejected", change, words=words or f"HTTP {status}")
             case InDoubt(seen, stop, _):
                 if stop:
-                    self._tally.end(Stop(ExitCode.IN_DOUBT, seen, "look at that record before anything else is sent"))
+                    self._tally.end(known_id(seen))
                 return Result("in_doubt", change, words=seen)
             case Throttled(retry_after):
                 self._wait_out(attempts, retry_after)
@@ -153,7 +231,7 @@ class Creator:
             case Unauthorized():
                 self._renew_access(attempts, outcome)
             case WrongAddress(status):
-                self._tally.end(_wrong_address(status))
+                self._tally.end(wrong_address(status))
         return None
 
     def _entry_for(self, operation: str, outcome: Outcome) -> Entry:
@@ -178,7 +256,7 @@ class Creator:
         try:
             self._tools.journal.append(entry)
         except StateError as error:
-            self._tally.end(Stop(error.exit_code, error.message, error.help))
+            self._tally.end(stop_of(error))
             # The intent is on disk, so nothing is lost; the id spares whoever repairs the disk a look-up.
             self._tools.emergency(_emergency_line(intent, entry))
             raise
@@ -195,20 +273,20 @@ class Creator:
         self._tally.give_back_write()
         attempts.unsent += 1
         if attempts.unsent >= UNSENT_TRIES:
-            self._tally.end(Stop(ExitCode.FAILED, f"the API cannot be reached: {reason}", _GO_ON))
+            self._tally.end(unreachable(reason))
         else:
             self._tools.clock.sleep(2.0 ** (attempts.unsent - 1))
 
     def _renew_access(self, attempts: "_Attempts", outcome: Unauthorized) -> None:
         if attempts.renewed or not self._has_fresh_access():
-            self._tally.end(_unauthorized(outcome))
+            self._tally.end(unauthorized(outcome))
         attempts.renewed = True
 
     def _has_fresh_access(self) -> bool:
         try:
             return self._tools.api.refresh_access()
         except ReconcileError as error:
-            self._tally.end(Stop(error.exit_code, error.message, error.help))
+            self._tally.end(stop_of(error))
             return True
 
 
@@ -233,31 +311,6 @@ def request_fields(declared: PaymentToken) -> dict[str, int | str | None]:
     if declared.token_source is None:
         fields["token"] = None
     return fields
-
-
-_GO_ON = "`reconcile apply` goes on where this run stopped"
-
-LOCK_LOST = Stop(ExitCode.FAILED, "the lock was taken away while this run held it; nothing more was sent", _GO_ON)
-
-
-def _quota_stop(seconds: float) -> Stop:
-    minutes = max(1, round(seconds / 60))
-    away = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-    return Stop(ExitCode.QUOTA, f"the quota is used up; its next slot is {away} away", _GO_ON)
-
-
-def _wrong_address(status: int) -> Stop:
-    message = f"HTTP {status} without JSON: whatever answers there is not the API"
-    return Stop(ExitCode.FAILED, message, "check api.base_url in reconcile.yaml, or NEXUDUS_BASE_URL")
-
-
-def _unauthorized(outcome: Unauthorized) -> Stop:
-    words = f" ({outcome.words})" if outcome.words else ""
-    return Stop(
-        ExitCode.FAILED,
-        f"HTTP {outcome.status}{words}: bad credentials, or the role CoworkerInvoicePaymentToken-Create is missing",
-        "check NEXUDUS_ACCESS_TOKEN or NEXUDUS_USERNAME and NEXUDUS_PASSWORD, then the roles of that user",
-    )
 
 
 def _emergency_line(intent: IntentEntry, entry: Entry) -> str:

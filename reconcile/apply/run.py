@@ -4,12 +4,15 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconcile.apply.create import LOCK_LOST, Creator
+from reconcile.apply.create import Creator
+from reconcile.apply.guard import Guard
+from reconcile.apply.lookup import Lookup
+from reconcile.apply.stops import LOCK_LOST, stop_of
 from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
 from reconcile.core.changes import STATE_ONLY, Action, Change, Plan
 from reconcile.core.entries import StateChangedEntry
-from reconcile.core.errors import ExitCode
+from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.core.operations import Doubt
 from reconcile.core.records import Address, Secret, StateRecord
 from reconcile.core.report import Report, Result, Stop
@@ -44,7 +47,7 @@ def apply_plan(
     creates = plan.having(Action.CREATE)
     stuck = {doubt.intent.coworker_invoice_id for doubt in doubts}
     if not tools.lock.is_held():  # somebody may have taken a long time to say yes
-        return Report(_with_unattempted(creates, {}, stuck), tuple(doubts), LOCK_LOST)
+        return Report(_with_unattempted(creates, {}, stuck), tuple(doubts), stop=LOCK_LOST)
     state_changes = _change_state(plan, tools)
     tally = Tally(
         tools.reporter,
@@ -52,11 +55,31 @@ def apply_plan(
         max_writes=bounds.max_writes,
         max_rejections=bounds.max_consecutive_rejections,
     )
-    creator = Creator(run, tools, bounds, tally, tokens, set(known_ids))
-    _Workers(creator, tally, stuck).carry_out(creates, bounds.concurrency)
+    owned = set(known_ids)
+    guard = _guard(creates, stuck, tools, owned, tally)
+    if guard is not None:
+        creator = Creator(run, tools, bounds, tally, tokens, owned, guard=guard)
+        _Workers(creator, tally, stuck).carry_out(creates, bounds.concurrency)
     results = _with_unattempted(creates, tally.results, stuck)
     seconds = tools.clock.monotonic() - began
-    return Report(results, tuple(doubts), tally.stop, state_changes, tally.writes, seconds)
+    return Report(
+        results,
+        tuple(doubts),
+        stop=tally.stop,
+        state_changes=state_changes,
+        writes=tally.writes,
+        seconds=seconds,
+    )
+
+
+def _guard(creates: Sequence[Change], stuck: set[int], tools: Tools, owned: set[int], tally: Tally) -> Guard | None:
+    """The duplicate guard, with the whole listing read where that is cheaper; None when it cannot be read."""
+    invoices = {invoice for change in creates if (invoice := _invoice(change)) is not None} - stuck
+    try:
+        return Guard(tools.api, Lookup(tools.api, invoices), owned, tools.fingerprint)
+    except ReconcileError as error:
+        tally.end(stop_of(error))
+        return None
 
 
 def _change_state(plan: Plan, tools: Tools) -> int:

@@ -31,7 +31,7 @@ class Tally:
         self._max_rejections = max_rejections
         self._rejections_in_a_row = 0
         self._throttled_since: float | None = None
-        self._counts = {"applied": 0, "rejected": 0, "in_doubt": 0}
+        self._counts = {"applied": 0, "adopted": 0, "exists": 0, "rejected": 0, "in_doubt": 0}
         self._lock = threading.Lock()
 
     def end(self, stop: Stop) -> None:

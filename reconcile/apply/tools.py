@@ -54,9 +54,15 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far a run may go. `timeout_seconds` is the total deadline of one request."""
+    """How far a run may go.
+
+    Attributes:
+        timeout_seconds: The total deadline of one request.
+        adopt_existing: Whether a record that matches in full, and that nobody owns, is taken over.
+    """
 
     concurrency: int = 8
     timeout_seconds: float = 60.0
     max_writes: int | None = None
     max_consecutive_rejections: int = 20
+    adopt_existing: bool = False

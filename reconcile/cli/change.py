@@ -12,14 +12,17 @@ from reconcile.app.change import ApplyOptions, Audience
 from reconcile.app.change import apply as apply_project
 from reconcile.app.connection import SandboxWishes
 from reconcile.app.project import Project, open_project
+from reconcile.app.settling import ResolveOptions, Settled
+from reconcile.app.settling import resolve as resolve_project
 from reconcile.cli.console import Console
 from reconcile.cli.progress import reporter_for
 from reconcile.core.changes import Action, Plan, Selection
-from reconcile.core.errors import ExitCode, RefusedError
+from reconcile.core.errors import ExitCode, RefusedError, UsageError
 from reconcile.core.report import Report
 from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
+from reconcile.render.settled import settled_as_json, settled_as_text, unchecked_as_text
 from reconcile.render.words import counted
 from reconcile.settings import environment
 
@@ -47,9 +50,33 @@ def _options(args: argparse.Namespace) -> ApplyOptions:
         selection=Selection(tuple(args.target), tuple(args.exclude)),
         allow_deletes=args.allow_deletes,
         max_writes=args.max_writes,
+        adopt_existing=args.adopt_existing,
         lock_timeout=args.lock_timeout,
-        sandbox=SandboxWishes(args.limits, args.faults, args.seed),
+        sandbox=_sandbox_wishes(args),
     )
+
+
+def _sandbox_wishes(args: argparse.Namespace) -> SandboxWishes:
+    return SandboxWishes(args.limits, args.faults, args.seed)
+
+
+def resolve(args: argparse.Namespace, console: Console) -> int:
+    """Settles writes in doubt."""
+    if args.address is None and (args.adopt is not None or args.not_created):
+        raise UsageError(
+            "--adopt and --not-created speak of one ADDRESS", help="`reconcile plan` lists what is in doubt"
+        )
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    options = ResolveOptions(args.address, args.adopt, args.not_created, args.lock_timeout, _sandbox_wishes(args))
+    report = resolve_project(project, options)
+    if args.format == "json":
+        console.out_json(settled_as_json(report))
+    else:
+        settled = settled_as_text(report.settlements, report.twins, console.out_style)
+        if report.unchecked:
+            settled += unchecked_as_text(report.unchecked, console.out_style) + "\n"
+        console.out(settled or "Nothing is in doubt.\n")
+    return report.exit_code
 
 
 def _where(project: Project) -> str:
@@ -64,8 +91,9 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
         with _stopping(interruption), choose_reporter(plan) as reporter:
             yield reporter
 
-    def show(plan: Plan) -> None:
+    def show(plan: Plan, settled: Settled) -> None:
         if args.format == "text":
+            console.out(settled_as_text(settled.settlements, settled.twins, console.out_style))
             console.out(plan_as_text(plan, full=args.full, style=console.out_style))
 
     return Audience(
@@ -98,7 +126,7 @@ def _question(plan: Plan, where: str) -> str:
 
 
 def _show(report: Report, console: Console) -> None:
-    if report.results or report.state_changes or report.doubts:
+    if report.results or report.state_changes or report.doubts or report.unchecked:
         console.out("\n" + report_as_text(report, console.out_style))
 
 

@@ -130,10 +130,19 @@ def _add_apply(commands: _Commands) -> None:
     apply.add_argument("plan_file", nargs="?", metavar="PLANFILE", help="a saved plan (not supported yet)")
     apply.add_argument("--auto-approve", action="store_true", help="do not ask")
     _add_selection(apply)
+    text = "take over records that exist already and match in full"
+    apply.add_argument("--adopt-existing", action="store_true", help=text)
     apply.add_argument("--max-writes", type=_count, metavar="N", help="send at most N writes in this run")
     apply.add_argument("--full", action="store_true", help="show every create")
     _add_lock_timeout(apply)
     _add_format(apply)
+    resolve = _command(commands, "resolve", "change:resolve", "settle writes in doubt, by reading or by your word")
+    resolve.add_argument("address", nargs="?", metavar="ADDRESS", help="one of them (default: all, by reading)")
+    word = resolve.add_mutually_exclusive_group()
+    word.add_argument("--adopt", type=_count, metavar="ID", help="this record is the one that was sent")
+    word.add_argument("--not-created", action="store_true", help="nothing was created; it may be sent again")
+    _add_lock_timeout(resolve)
+    _add_format(resolve)
 
 
 def _add_state(commands: _Commands) -> None:
@@ -190,7 +199,7 @@ def _sandbox_epilog() -> str:
 
 _GROUPS: Final = (
     (("validate", "schema", "plan", "show"), _add_review),
-    (("apply",), _add_apply),
+    (("apply", "resolve"), _add_apply),
     (("state", "unlock"), _add_state),
     (("init", "sandbox", "completion"), _add_start),
 )

@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias
 from reconcile.core.changes import Change
 from reconcile.core.errors import ExitCode, gravest
 from reconcile.core.operations import Doubt
+from reconcile.core.records import Address
 
-Status: TypeAlias = Literal["applied", "rejected", "in_doubt", "unattempted"]
+Status: TypeAlias = Literal["applied", "adopted", "exists", "rejected", "in_doubt", "unattempted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,29 @@ class Result:
     change: Change
     id: int | None = None
     words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a write in doubt: adopted as `id`, proven not created, or still open, with the reason.
+
+    `ids` are the records that a person has to look at.
+    """
+
+    doubt: Doubt
+    verdict: Literal["adopted", "not_created", "open"]
+    id: int | None = None
+    words: str = ""
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A request that was given up took effect late, after its address had got another record: one is too many."""
+
+    address: Address
+    coworker_invoice_id: int
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +59,11 @@ class Report:
 
     Attributes:
         doubts: Writes that were in doubt before this run, and still are.
+        settlements: What became of the writes that were in doubt before.
+        twins: Records that exist twice because a request took effect late.
         state_changes: How many changes of the state alone were recorded.
         writes: How many requests that count against the write quota were sent.
+        unchecked: Why nobody could look for late twins, if nobody could.
         seconds: How long the run took.
     """
 
@@ -45,6 +72,9 @@ class Report:
     stop: Stop | None = None
     state_changes: int = 0
     writes: int = 0
+    settlements: tuple[Settlement, ...] = ()
+    twins: tuple[Twin, ...] = ()
+    unchecked: str = ""
     seconds: float = 0.0
 
     def having(self, status: Status) -> list[Result]:
@@ -54,8 +84,10 @@ class Report:
     @property
     def exit_code(self) -> ExitCode:
         """What the run ends with; the gravest when several apply."""
-        codes = {ExitCode.FAILED} if self.having("rejected") else set[ExitCode]()
-        if self.doubts or self.having("in_doubt"):
+        codes = {ExitCode.FAILED} if self.unchecked or self.having("rejected") else set[ExitCode]()
+        if self.having("exists"):
+            codes.add(ExitCode.REFUSED)
+        if self.doubts or self.twins or self.having("in_doubt"):
             codes.add(ExitCode.IN_DOUBT)
         if self.stop is not None:
             codes.add(self.stop.exit_code)

@@ -6,6 +6,7 @@ from reconcile.core.diagnostics import Location
 from reconcile.core.operations import Doubt
 from reconcile.core.report import Report, Result, Status
 from reconcile.render.escape import escaped
+from reconcile.render.settled import settled_as_text, settlement_as_json, twin_as_json, unchecked_as_text
 from reconcile.render.style import Style
 from reconcile.render.words import column_width, counted, duration, minute, padded, stretches
 
@@ -19,6 +20,10 @@ def report_as_text(report: Report, style: Style) -> str:
     for title, status, colour in _NEEDING_ATTENTION:
         lines.extend(_section(title, report.having(status), style, colour))
     lines.extend(_doubt_lines(report.doubts, style))
+    if report.twins:
+        lines.append(settled_as_text((), report.twins, style).rstrip("\n"))
+    if report.unchecked:
+        lines.append(unchecked_as_text(report.unchecked, style))
     if report.stop is not None:
         lines.append(f"{style.paint('Stopped', 'red')}: {escaped(report.stop.message)}.")
     lines.append(style.bold(_counts(report)))
@@ -28,6 +33,7 @@ def report_as_text(report: Report, style: Style) -> str:
 
 _NEEDING_ATTENTION: tuple[tuple[str, Status, str], ...] = (
     ("Rejected by the API", "rejected", "red"),
+    ("Exists already, and was not created again", "exists", "yellow"),
     (
         "In doubt: sent, and whether it took effect is unknown; never sent again before that is settled",
         "in_doubt",
@@ -42,16 +48,22 @@ def report_as_json(report: Report) -> dict[str, object]:
     details: dict[str, object] = {
         "exit_code": int(report.exit_code),
         "created": len(report.having("applied")),
+        "adopted": len(report.having("adopted")),
+        "exists": [_result_as_json(result) for result in report.having("exists")],
         "rejected": [_result_as_json(result) for result in report.having("rejected")],
         "in_doubt": [_result_as_json(result) for result in report.having("in_doubt")]
         + [_doubt_as_json(doubt) for doubt in report.doubts],
         "unattempted": [_result_as_json(result) for result in report.having("unattempted")],
+        "settled": [settlement_as_json(settlement) for settlement in report.settlements],
+        "late_twins": [twin_as_json(twin) for twin in report.twins],
         "state_changes": report.state_changes,
         "writes": report.writes,
         "seconds": round(report.seconds, 3),
     }
     if report.stop is not None:
         details["stopped"] = report.stop.message
+    if report.unchecked:
+        details["unchecked"] = report.unchecked
     ways = _ways_on(report)
     return details | {"next": ways} if ways else details
 
@@ -108,6 +120,8 @@ def _aligned(rows: Sequence[tuple[str, str, str]]) -> Iterable[str]:
 
 
 _COUNTED: tuple[tuple[Status, str], ...] = (
+    ("adopted", "adopted"),
+    ("exists", "existing already"),
     ("rejected", "rejected"),
     ("in_doubt", "in doubt"),
     ("unattempted", "not attempted"),
@@ -132,9 +146,11 @@ def _ways_on(report: Report) -> list[str]:
         ways.append("correct the rejected records in their manifests, then `reconcile apply`")
     if report.doubts or report.having("in_doubt"):
         ways.append(
-            "look up the invoices in doubt in Nexudus; `reconcile plan` lists them, "
-            "and nothing else is created there until each is settled"
+            "`reconcile apply` or `reconcile resolve` once more settles what is in doubt, by reading; "
+            "until then nothing else is created at these invoices"
         )
+    if report.having("exists"):
+        ways.append("`reconcile apply --adopt-existing` takes over what exists already")
     if report.stop is None and report.having("unattempted"):
-        ways.append("`reconcile apply` once more, when the writes in doubt are settled")
+        ways.append("`reconcile apply` once more does what was not attempted")
     return ways

@@ -15,7 +15,7 @@ LONGEST_VALUE = 120
 """Characters of a value that are shown where a line has to stay readable."""
 
 
-WIDEST_CELL = 48
+WIDEST_CELL = 76
 
 
 def counted(number: int, noun: str) -> str:
@@ -49,7 +49,7 @@ def shortened(text: str) -> str:
 
 
 def column_width(cells: Sequence[str]) -> int:
-    """How wide a column of escaped cells is; cells wider than half a line stick out of it instead of widening it."""
+    """How wide a column of escaped cells is; cells wider than most of a line stick out of it instead of widening it."""
     widths = [display_width(cell) for cell in cells]
     return max((width for width in widths if width <= WIDEST_CELL), default=0)
 

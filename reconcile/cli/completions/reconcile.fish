@@ -50,8 +50,8 @@ function _shtab_reconcile_using
   test "$_shtab_reconcile_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconcile_commands validate schema plan show apply state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock init sandbox completion
-set -g _shtab_reconcile_opts_with_value --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
+set -g _shtab_reconcile_commands validate schema plan show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock init sandbox completion
+set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
 
 complete -c reconcile -e
 complete -c reconcile -f
@@ -88,10 +88,17 @@ complete -c reconcile -n '_shtab_reconcile_using apply' -l auto-approve -d 'do n
 complete -c reconcile -n '_shtab_reconcile_using apply' -l target -x -d 'only these addresses'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l exclude -x -d 'all but these addresses'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l allow-deletes -x -d 'let up to N records be deleted'
+complete -c reconcile -n '_shtab_reconcile_using apply' -l adopt-existing -d 'take over records that exist already and match in full'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l max-writes -x -d 'send at most N writes in this run'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l full -d 'show every create'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l format -xka "text json" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a resolve -d 'Settle writes in doubt, by reading or by your word.'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l adopt -x -d 'this record is the one that was sent'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l not-created -d 'nothing was created; it may be sent again'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a state -d 'Look at the state, or correct it by hand.'
 complete -c reconcile -n '_shtab_reconcile_using state' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using state; and test $_shtab_reconcile_npos -eq 0' -a list -d 'List the records.'

@@ -14,6 +14,7 @@ _shtab_reconcile_commands() {
     completion:'Print a completion script for a shell.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
+    resolve:'Settle writes in doubt, by reading or by your word.'
     sandbox:'Run a local Nexudus for trials and tests.'
     schema:'Print the JSON Schema of a manifest, for editors.'
     show:'Show the state, or one record of it.'
@@ -57,6 +58,7 @@ _shtab_reconcile_apply_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--adopt-existing[take over records that exist already and match in full]"
   "--max-writes[send at most N writes in this run]:N:"
   "--full[show every create]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
@@ -95,6 +97,18 @@ _shtab_reconcile_plan_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_plan_defaults_added=0
+
+_shtab_reconcile_resolve_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--adopt[this record is the one that was sent]:ID:"
+  "--not-created[nothing was created\; it may be sent again]"
+  "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
+  "--format[how to print it (default\: text)]:format:(text json)"
+  ":one of them (default\: all, by reading):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_resolve_defaults_added=0
 
 _shtab_reconcile_sandbox_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -225,6 +239,7 @@ _shtab_reconcile() {
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;
+        resolve) _arguments -C -s $_shtab_reconcile_resolve_options ;;
         sandbox) _arguments -C -s $_shtab_reconcile_sandbox_options ;;
         schema) _arguments -C -s $_shtab_reconcile_schema_options ;;
         show) _arguments -C -s $_shtab_reconcile_show_options ;;

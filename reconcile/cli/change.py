@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,7 @@ def apply(args: argparse.Namespace, console: Console) -> int:
             code="plan-file-not-built",
             help="run `reconcile apply` without a file; it shows the plan it would do, and asks",
         )
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     interruption = Interruption()
     report = apply_project(
         project, _options(args), _audience(args, console, interruption, _where(project)), interruption
@@ -49,6 +50,8 @@ def _options(args: argparse.Namespace) -> ApplyOptions:
         max_writes=args.max_writes,
         lock_timeout=args.lock_timeout,
         sandbox=SandboxWishes(args.limits, args.faults, args.seed),
+        is_patient=args.wait,
+        command=shlex.join(("reconcile", *args.argv)),
     )
 
 

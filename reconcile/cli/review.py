@@ -65,7 +65,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     """Prints what apply would do."""
     from reconcile.app.review import plan as plan_project
 
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes)
     if args.format == "json":

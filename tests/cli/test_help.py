@@ -22,7 +22,7 @@ FLAGS = {
     "validate": "--format --strict",
     "schema": "",
     "plan": "--target --exclude --allow-deletes --full --detailed-exitcode --format",
-    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --full --lock-timeout --format",
+    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format",
     "show": "--format",
     "state": "",
     "state list": "--format",
@@ -32,6 +32,8 @@ FLAGS = {
     "state pull": "",
     "state push": "--force --lock-timeout",
     "unlock": "",
+    "quota": "--format",
+    "history": "--format",
     "sandbox": "--port --db --limits --faults --seed",
     "completion": "",
 }

@@ -12,8 +12,10 @@ _shtab_reconcile_commands() {
   local _commands=(
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
+    history:'Show every run: when, who, what, and how it ended.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
+    quota:'Show what is used and left of every limit.'
     sandbox:'Run a local Nexudus for trials and tests.'
     schema:'Print the JSON Schema of a manifest, for editors.'
     show:'Show the state, or one record of it.'
@@ -58,6 +60,7 @@ _shtab_reconcile_apply_options=(
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
   "--max-writes[send at most N writes in this run]:N:"
+  "--wait[wait for the quota, however long it takes]"
   "--full[show every create]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
@@ -74,6 +77,14 @@ _shtab_reconcile_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_completion_defaults_added=0
+
+_shtab_reconcile_history_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_history_defaults_added=0
 
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -95,6 +106,14 @@ _shtab_reconcile_plan_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_plan_defaults_added=0
+
+_shtab_reconcile_quota_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_quota_defaults_added=0
 
 _shtab_reconcile_sandbox_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -223,8 +242,10 @@ _shtab_reconcile() {
       case $line[1] in
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
+        history) _arguments -C -s $_shtab_reconcile_history_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;
+        quota) _arguments -C -s $_shtab_reconcile_quota_options ;;
         sandbox) _arguments -C -s $_shtab_reconcile_sandbox_options ;;
         schema) _arguments -C -s $_shtab_reconcile_schema_options ;;
         show) _arguments -C -s $_shtab_reconcile_show_options ;;

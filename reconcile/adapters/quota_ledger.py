@@ -206,10 +206,9 @@ class _Lines:
                 lines._take(orjson.loads(raw))
         return lines
 
-    def _take(self, line: Any) -> None:
-        if not isinstance(line, dict):
-            return
-        match cast("_Line", line):
+    def _take(self, read: Any) -> None:
+        line = cast("_Line", read if isinstance(read, dict) else {})
+        match line:
             case {"account": str(), "run": str(run), "writes": [*writes]} if _are_times(writes):
                 if len(writes) >= len(_times(self.runs.get(run, {}), "writes")):
                     self.runs[run] = line

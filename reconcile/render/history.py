@@ -29,7 +29,7 @@ def runs_as_text(runs: Sequence[RunSummary]) -> str:
 
 def runs_as_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
     """Everything that is known of each run; `finished_at` and `exit_code` are null for one that was killed."""
-    return [asdict(run) | {"outcome": outcome(run)} for run in runs]
+    return [{**asdict(run), "outcome": outcome(run)} for run in runs]
 
 
 def outcome(run: RunSummary) -> str:

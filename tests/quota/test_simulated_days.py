@@ -60,7 +60,9 @@ class Account:
 
         self.clock.run(*[work] * EIGHT)
         if is_killed:  # the journal has the seconds, and nobody closed the ledger
-            absorb(self.backend, {f"r{self.runs}": RunWrites("account", tuple(at + 1 for at in sent))}, self.clock.now())
+            absorb(
+                self.backend, {f"r{self.runs}": RunWrites("account", tuple(at + 1 for at in sent))}, self.clock.now()
+            )
         else:
             ahead = self.clock.now() - self.clock.monotonic()
             ledger.take_over(f"r{self.runs}", [at + ahead for at in pace.own_writes()])

@@ -147,7 +147,7 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret]) -> Report:
             doubts=tuple(folded.doubts.values()),
         )
         report = go_on_with(report, bench.options.command)
-        bench.connection.note_writes(entry.run, bench.clock)
+        bench.connection.note_writes(entry.run, bench.journal, bench.clock)
         unattempted = len(report.having("unattempted"))
         bench.journal.append(FinishedEntry(entry.run, iso(bench.clock.now()), int(report.exit_code), unattempted))
         bench.journal.commit(tool_version=__version__)

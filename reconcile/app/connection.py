@@ -17,6 +17,7 @@ from reconcile.app.quota import SANDBOX_ACCOUNT
 from reconcile.core.errors import InputError, StateError
 from reconcile.core.quota import UNLIMITED, Limits
 from reconcile.core.records import Secret
+from reconcile.journal import Journal
 from reconcile.ports import Clock
 from reconcile.settings import ApiSettings, read_credentials
 
@@ -73,15 +74,18 @@ class Connection:
     account: str = ""
     ledger: QuotaLedger | None = None
 
-    def note_writes(self, run: str, clock: Clock) -> None:
+    def note_writes(self, run: str, journal: Journal, clock: Clock) -> None:
         """Writes down when the writes of a run were charged; before the journal that holds them is committed.
+
+        Whoever got a slot when the run was ending sent nothing, so there may be more slots than intents.
 
         Raises:
             StateError: The ledger cannot be written.
         """
-        if self.ledger is not None:
+        sent = journal.write_times().get(run)
+        if self.ledger is not None and sent is not None:
             ahead = clock.now() - clock.monotonic()
-            self.ledger.take_over(run, [at + ahead for at in self.pace.own_writes()])
+            self.ledger.take_over(run, [at + ahead for at in self.pace.own_writes()[: len(sent.times)]])
 
     def note_total(self, total: int) -> None:
         """Remembers how many records the account holds, for the price of later plans.

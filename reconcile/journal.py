@@ -3,7 +3,8 @@
 It owns the order in which things become durable, and so what every crash leaves behind. It knows a Backend and no file.
 Only one journal may be open at a time, under the backend's lock; reading needs no lock and changes nothing.
 
-A commit is four steps, and a crash after any of them loses nothing and repeats nothing:
+A commit lets go of writes that the quota still counts, so whoever keeps their count takes them over first (`absorb`).
+Then it is four steps, and a crash after any of them loses nothing and repeats nothing:
 
 1. The state is written. A crash before it leaves the entries, which the next run folds. One after it leaves a state one
    serial ahead of the journal's last commit; folding the same entries over it again changes nothing.
@@ -17,19 +18,18 @@ with the first entry; a crash that tears it leaves nothing, and nothing had happ
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, IntentEntry, StateChangedEntry
+from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, StateChangedEntry
 from reconcile.core.errors import StateError
 from reconcile.core.journalfile import Decoded, decode, decode_commit, decode_runs, encode, encode_runs
 from reconcile.core.operations import Folded, Folding, compact, fold
-from reconcile.core.runs import RunSummary
+from reconcile.core.runs import RunSummary, RunWrites, writes_by_run
 from reconcile.core.state import State, next_state
 from reconcile.core.statefile import dump_state, load_state
-from reconcile.core.times import from_iso
 from reconcile.ports import Backend
 
 _READ_ATTEMPTS = 3
@@ -137,8 +137,16 @@ class _Batch:
 class Journal:
     """A journal that is open for writing, under the lock. All methods may be called from any thread."""
 
-    def __init__(self, backend: Backend, loaded: Loaded, decoded: Decoded, now: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        loaded: Loaded,
+        decoded: Decoded,
+        now: Callable[[], str],
+        absorb: Callable[[Mapping[str, RunWrites]], None],
+    ) -> None:
         self._backend = backend
+        self._absorb = absorb
         self._version = loaded.version
         self._entries = list(decoded.entries)
         self._crc = decoded.last_crc
@@ -150,29 +158,34 @@ class Journal:
         self._failure: StateError | None = None
 
     @classmethod
-    def open(cls, backend: Backend, loaded: Loaded, *, now: Callable[[], str]) -> "Journal":
+    def open(
+        cls,
+        backend: Backend,
+        loaded: Loaded,
+        *,
+        now: Callable[[], str],
+        absorb: Callable[[Mapping[str, RunWrites]], None] = lambda _: None,
+    ) -> "Journal":
         """Reads and folds the journal, and mends what a crash left: a torn tail, a commit that was not said.
 
-        The lock must be held. `now` gives UTC, ISO 8601.
+        The lock must be held. `now` gives UTC, ISO 8601. `absorb` is told the writes the journal holds, now and before
+        every commit, because a commit lets go of them; it leaves out those it was told before.
 
         Raises:
             StateError: It cannot be read, believed or mended.
         """
         data = backend.read_journal()
         decoded = decode(data)
-        journal = cls(backend, loaded, decoded, now)
+        journal = cls(backend, loaded, decoded, now, absorb)
         if decoded.torn is not None:
             backend.replace_journal(data[: decoded.torn], keep_aside=True)
+        absorb(journal.write_times())
         journal._say_forgotten_commit()
         return journal
 
-    def write_times(self) -> dict[str, list[float]]:
-        """When the writes that the journal still holds were charged, by run; seconds since the epoch."""
-        times: dict[str, list[float]] = {}
-        for entry in self._entries:
-            if isinstance(entry, IntentEntry):
-                times.setdefault(entry.run, []).append(from_iso(entry.at))
-        return times
+    def write_times(self) -> dict[str, RunWrites]:
+        """When the writes that the journal still holds were charged, by run."""
+        return writes_by_run(self._entries)
 
     @property
     def folded(self) -> Folded:
@@ -258,6 +271,7 @@ class Journal:
         self._crc = crc
 
     def _commit(self, tool_version: str) -> State:
+        self._absorb(self.write_times())
         before = self._folding.state
         is_written = self._folding.is_ahead or self._version is None
         if not is_written and (not self._entries or isinstance(self._entries[-1], CommittedEntry)):
@@ -273,6 +287,7 @@ class Journal:
         return self._folding.state
 
     def _push(self, state: State, who: str, tool_version: str) -> State:
+        self._absorb(self.write_times())
         before = self._folding.state
         if state.lineage == before.lineage:
             self._write([StateChangedEntry("push", self._now(), who=who)])

@@ -4,7 +4,7 @@ Owns the waiting, through `ports.Clock`; the arithmetic is `core/quota.py`. Must
 for what earlier runs have sent: it is told their times when it is made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 from reconcile.core.errors import ExitCode, ReconcileError
@@ -23,6 +23,9 @@ from reconcile.ports import Clock
 
 LONGEST_WAIT = 600.0
 """Seconds; a slot farther away ends the run, to be gone on with later (protocol.md, "The quota is a resource")."""
+
+WORTH_TELLING = 90.0
+"""Seconds; somebody who looks on should hear why nothing happens for that long."""
 
 _CUT_SHORT = 0.05
 # Charges that no window remembers any more are dropped once so many have come together.
@@ -45,6 +48,8 @@ class Pacer:
         past_writes: When earlier writes were charged, ascending, on the same clock.
         past_requests: The same for all requests, those writes included.
         longest_wait: Seconds; None waits however long it takes.
+        reserve: Called before each read leaves, once it has its slot; what it raises keeps the read from leaving.
+        tell_wait: Told the seconds of a wait that is `WORTH_TELLING`, once for all who wait for the same slot.
     """
 
     def __init__(
@@ -55,8 +60,14 @@ class Pacer:
         past_writes: Sequence[float] = (),
         past_requests: Sequence[float] = (),
         longest_wait: float | None = LONGEST_WAIT,
+        reserve: Callable[[], None] = lambda: None,
+        tell_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._reserve = reserve
+        self._tell_wait = tell_wait
+        self._told_until = float("-inf")
+        self._own_writes: list[float] = []
         self._longest_wait = longest_wait
         self._writes = _Lane(write_windows(limits), past_writes)
         self._requests = _Lane(request_windows(limits), past_requests)
@@ -72,7 +83,7 @@ class Pacer:
             whoever sends looks at that first.
         """
         try:
-            return self._take((self._writes, self._requests))
+            return self._take((self._writes, self._requests), is_write=True)
         except WaitInterruptedError:
             return None
 
@@ -82,6 +93,7 @@ class Pacer:
         Raises:
             QuotaError: The next slot is too far away.
             WaitInterruptedError: The clock cut the wait short.
+            ReconcileError: Whatever `reserve` raises.
         """
         too_far = self._take((self._requests,))
         if too_far is not None:
@@ -89,6 +101,7 @@ class Pacer:
                 f"the quota of requests is used up; its next slot is {too_far / 60:.0f} min away",
                 help="run the command again then",
             )
+        self._reserve()
 
     def pause(self, seconds: float) -> None:
         """Nothing leaves for so many seconds: the server said so, and its word outranks our own count."""
@@ -110,7 +123,12 @@ class Pacer:
         with self._lock:
             return writes_used_last_day(self._writes.charged, self._clock.monotonic())
 
-    def _take(self, lanes: "tuple[_Lane, ...]") -> float | None:
+    def own_writes(self) -> list[float]:
+        """When the writes of this run took their slots, ascending; empty where no limit is kept."""
+        with self._lock:
+            return list(self._own_writes)
+
+    def _take(self, lanes: "tuple[_Lane, ...]", *, is_write: bool = False) -> float | None:
         while True:
             with self._lock:
                 now = self._clock.monotonic()
@@ -118,12 +136,22 @@ class Pacer:
                 if wait <= 0:
                     for lane in lanes:
                         lane.charge(now)
+                    if is_write and any(lane.windows for lane in lanes):
+                        self._own_writes.append(now)
                     return None
             if self._longest_wait is not None and wait > self._longest_wait:
                 return wait
+            self._tell(now, wait)
             self._clock.sleep(wait)
             if self._clock.monotonic() - now < wait - _CUT_SHORT:
                 raise WaitInterruptedError("interrupted while waiting for the next request's turn")
+
+    def _tell(self, now: float, wait: float) -> None:
+        with self._lock:
+            is_news = wait >= WORTH_TELLING and now + wait > self._told_until + 1
+            self._told_until = now + wait if is_news else self._told_until
+        if is_news:
+            self._tell_wait(wait)
 
     def _wait(self, lanes: "tuple[_Lane, ...]", now: float) -> float:
         slots = (next_slot(lane.windows, lane.charged, now) for lane in lanes)

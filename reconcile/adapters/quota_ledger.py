@@ -4,6 +4,10 @@ Writes are counted by the journal while they are in it: each intent is one. A ru
 lets go of them. Reads have no intents, so they are reserved in blocks that are durable before the first of them leaves;
 what a killed run had reserved counts as used. Times are the wall clock's: another run has to understand them.
 
+The ledger is lines that add up, whatever order and however often they were written: of a run the longest list of writes
+counts, of a block the times it was used at rather than its reservation, of totals the last. A line cut short by a crash
+is none: what it was to charge had not left yet, or is still in the journal.
+
 One account is a base URL with a login; a line of another account counts for nothing. This module decides nothing about
 waiting (`adapters/pacing.py`) and knows no window (`core/quota.py`).
 """
@@ -14,11 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import orjson
 
 from reconcile.core.quota import DAY
+from reconcile.core.runs import RunWrites
 from reconcile.ports import Backend, Clock
 
 BLOCK = 60
@@ -28,6 +33,10 @@ BLOCK_SECONDS = 60.0
 """How long a block may be drawn on; where nobody said when its reads left, they count at its end."""
 
 _KEPT_SECONDS = DAY + 3600.0
+_SMALL = 64  # lines; a ledger that short is not worth rewriting
+_AHEAD_SECONDS = 2 * BLOCK_SECONDS  # farther ahead than any line of a right clock
+
+_Line: TypeAlias = dict[str, Any]
 
 
 def account_of(base_url: str, login: str) -> str:
@@ -42,10 +51,12 @@ class Charges:
     Attributes:
         writes: POST, PUT and DELETE.
         reads: Everything else.
+        total: How many records the account held when they were last counted; None when they never were.
     """
 
     writes: tuple[float, ...] = ()
     reads: tuple[float, ...] = ()
+    total: int | None = None
 
     @property
     def requests(self) -> tuple[float, ...]:
@@ -53,64 +64,100 @@ class Charges:
         return tuple(sorted((*self.writes, *self.reads)))
 
 
+def read_charges(backend: Backend, account: str | None, now: float, journalled: Mapping[str, RunWrites]) -> Charges:
+    """What counts in the windows of the last day; takes no lock and changes nothing.
+
+    Args:
+        backend: Where the ledger is.
+        account: Whose; None adds up all accounts.
+        now: Seconds since the epoch. Later times than that, from before the clock was set back, count as now.
+        journalled: The writes that the journal holds; those the ledger has too are not counted twice.
+
+    Raises:
+        StateError: The ledger cannot be read.
+    """
+    ledger = _Lines.of(backend.read_quota())
+    runs = {run: RunWrites(line["account"], _times(line, "writes")) for run, line in ledger.runs.items()}
+    for run, told in journalled.items():
+        if run not in runs or len(runs[run].times) < len(told.times):
+            runs[run] = told
+    writes = (at for told in runs.values() if account in {None, told.account} for at in told.times)
+    reads = (at for line in ledger.blocks.values() if account in {None, line["account"]} for at in _reads_of(line))
+    totals = [line["total"] for whose, line in ledger.totals.items() if account in {None, whose}]
+    return Charges(_recent(writes, now), _recent(reads, now), totals[-1] if totals else None)
+
+
+def absorb(backend: Backend, journalled: Mapping[str, RunWrites], now: float) -> None:
+    """Takes over the writes of runs that the journal holds, before it lets go of them; the lock must be held.
+
+    Raises:
+        StateError: The ledger cannot be read or written.
+    """
+    recent = {run: told for run, told in journalled.items() if told.times and told.times[-1] > now - _KEPT_SECONDS}
+    if not recent:
+        return
+    ledger = _Lines.of(backend.read_quota())
+    for run, told in recent.items():
+        if len(_times(ledger.runs.get(run, {}), "writes")) < len(told.times):
+            _append(backend, account=told.account, run=run, writes=told.times)
+    _prune(backend, ledger, now)
+
+
 class QuotaLedger:
-    """The charges of one account; its reads may be reserved from several threads.
+    """The ledger as one run writes to it; its reads may be reserved from several threads.
 
     Args:
         account: See `account_of`.
-        name: Names this process among all that write to the ledger.
-        journalled: When the writes that the journal holds were sent, by run. Those of a run that is in the ledger
-            already are not counted twice.
+        name: Names this run's blocks among all that were ever written.
     """
 
-    def __init__(
-        self, backend: Backend, account: str, name: str, clock: Clock, journalled: Mapping[str, Sequence[float]]
-    ) -> None:
+    def __init__(self, backend: Backend, account: str, name: str, clock: Clock) -> None:
         self._backend = backend
         self._account = account
         self._clock = clock
-        self._journalled = dict(journalled)
         self._blocks = (f"{name}-{number}" for number in count(1))
         self._block = ""
         self._block_ends = 0.0
         self._used: list[float] = []
+        self._total: int | None = None
         self._lock = Lock()
 
     def charges(self) -> Charges:
-        """What counts in the windows of the last day.
+        """What the account was charged before this run, once `absorb` has seen the journal.
 
         Raises:
             StateError: The ledger cannot be read.
         """
-        lines = [line for line in _lines(self._backend.read_quota()) if line.get("account") == self._account]
-        runs = {line["run"] for line in lines if "run" in line}
-        writes = [at for line in lines if "run" in line for at in line["writes"]]
-        writes += [at for run, times in self._journalled.items() if run not in runs for at in times]
-        reads: dict[str, list[float]] = {}
-        for line in lines:
-            if "block" in line:
-                reads[line["block"]] = line["used"] if "used" in line else [line["until"]] * line["reads"]
-        now = self._clock.now()
-        return Charges(_recent(writes, now), _recent((at for times in reads.values() for at in times), now))
+        return read_charges(self._backend, self._account, self._clock.now(), {})
 
-    def absorb(self) -> None:
-        """Takes over the writes of all runs that the journal holds, before it lets go of them.
+    def known_total(self) -> int | None:
+        """How many records the account held when they were last counted; None when they never were.
 
         Raises:
-            StateError: The ledger cannot be read or written.
+            StateError: The ledger cannot be read.
         """
-        known = {line.get("run") for line in _lines(self._backend.read_quota())}
-        for run, times in self._journalled.items():
-            if run not in known and times:
-                self.take_over(run, times)
+        if self._total is None:
+            self._total = self.charges().total
+        return self._total
 
-    def take_over(self, run: str, writes: Sequence[float]) -> None:
-        """Writes down when a run's writes were charged.
+    def note_total(self, total: int) -> None:
+        """Remembers how many records the account holds, for the price of later plans.
 
         Raises:
             StateError: The ledger cannot be written.
         """
-        self._append(run=run, writes=[round(at, 3) for at in writes])
+        if total != self.known_total():
+            _append(self._backend, account=self._account, total=total)
+            self._total = total
+
+    def take_over(self, run: str, writes: Sequence[float]) -> None:
+        """Writes down when a run's writes were charged, more exactly than the journal knows.
+
+        Raises:
+            StateError: The ledger cannot be written.
+        """
+        if writes:
+            _append(self._backend, account=self._account, run=run, writes=[round(at, 3) for at in writes])
 
     def reserve_read(self) -> None:
         """Makes sure that the read about to leave is written down, most often by a block that is already.
@@ -123,7 +170,8 @@ class QuotaLedger:
             if len(self._used) == BLOCK or not self._block_ends - BLOCK_SECONDS <= now < self._block_ends:
                 self._close_block()
                 self._block, self._block_ends = next(self._blocks), now + BLOCK_SECONDS
-                self._append(block=self._block, reads=BLOCK, until=round(self._block_ends, 3))
+                until = round(self._block_ends, 3)
+                _append(self._backend, account=self._account, block=self._block, reads=BLOCK, until=until)
             self._used.append(round(now, 3))
 
     def close(self) -> None:
@@ -137,39 +185,92 @@ class QuotaLedger:
 
     def _close_block(self) -> None:
         if self._block:
-            self._append(block=self._block, used=self._used)
+            _append(self._backend, account=self._account, block=self._block, used=self._used)
         self._block, self._block_ends, self._used = "", 0.0, []
 
-    def prune(self) -> None:
-        """Drops what no window remembers, once that is half of it; the lock must be held.
 
-        Raises:
-            StateError: The ledger cannot be written.
-        """
-        lines = _lines(self._backend.read_quota())
-        oldest = self._clock.now() - _KEPT_SECONDS
-        kept = [line for line in lines if _latest(line) >= oldest]
-        if len(kept) * 2 < len(lines):
-            self._backend.replace_quota(b"".join(orjson.dumps(line) + b"\n" for line in kept))
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines that count: of runs and blocks by their names, of totals by account; and how many there are in all."""
 
-    def _append(self, **line: object) -> None:
-        # The line break before it keeps it whole where a crash cut the line above short.
-        self._backend.append_quota(b"\n" + orjson.dumps({"account": self._account, **line}) + b"\n")
+    runs: dict[str, _Line]
+    blocks: dict[str, _Line]
+    totals: dict[str, _Line]
+    number: int
+
+    @classmethod
+    def of(cls, data: bytes) -> "_Lines":
+        lines = cls({}, {}, {}, data.count(b"\n{"))
+        for raw in data.splitlines():
+            with suppress(orjson.JSONDecodeError):
+                lines._take(orjson.loads(raw))
+        return lines
+
+    def _take(self, read: Any) -> None:
+        line = cast("_Line", read if isinstance(read, dict) else {})
+        match line:
+            case {"account": str(), "run": str(run), "writes": [*writes]} if _are_times(writes):
+                if len(writes) >= len(_times(self.runs.get(run, {}), "writes")):
+                    self.runs[run] = line
+            case {"account": str(), "block": str(block), "used": [*used]} if _are_times(used):
+                self.blocks[block] = line
+            case {"account": str(), "block": str(block), "reads": int(), "until": int() | float()}:
+                self.blocks.setdefault(block, line)
+            case {"account": str(account), "total": int()}:
+                self.totals.pop(account, None)
+                self.totals[account] = line
+            case _:
+                pass  # of a later version, or damaged: the server's own count stands behind ours
 
 
-def _lines(data: bytes) -> list[dict[str, Any]]:
-    """The ledger's lines. One that a crash cut short is passed over: what it was to charge had not left yet."""
-    lines: list[dict[str, Any]] = []
-    for raw in data.splitlines():
-        with suppress(orjson.JSONDecodeError):
-            lines.append(cast("dict[str, Any]", orjson.loads(raw)))
-    return lines
+def _are_times(values: Sequence[object]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
-def _latest(line: Mapping[str, Any]) -> float:
-    return max((*line.get("writes", ()), *line.get("used", ()), line.get("until", 0.0)), default=0.0)
+def _times(line: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    return tuple(line.get(name, ()))
+
+
+def _reads_of(line: _Line) -> tuple[float, ...]:
+    return _times(line, "used") if "used" in line else (float(line["until"]),) * min(line["reads"], BLOCK)
 
 
 def _recent(times: Iterable[float], now: float) -> tuple[float, ...]:
-    """Those of the last day, ascending; a time ahead of the clock, which was set back, counts as now."""
     return tuple(sorted(min(at, now) for at in times if at > now - _KEPT_SECONDS))
+
+
+def _prune(backend: Backend, ledger: _Lines, now: float) -> None:
+    """Drops what no window remembers once that is half of it, and brings back what a clock ahead of time put down."""
+    winning = [*ledger.runs.values(), *ledger.blocks.values()]
+    kept = [line for line in winning if _latest(line) > now - _KEPT_SECONDS]
+    is_due = ledger.number > _SMALL and (len(kept) + len(ledger.totals)) * 2 < ledger.number
+    if is_due or any(_latest(line) > now + _AHEAD_SECONDS for line in kept):
+        # Read once more: what was appended since the lines were read, by the one before this, must stay.
+        fresh = _Lines.of(backend.read_quota())
+        kept = [
+            _not_ahead(line, now)
+            for line in (*fresh.runs.values(), *fresh.blocks.values())
+            if _latest(line) > now - _KEPT_SECONDS
+        ]
+        backend.replace_quota(b"".join(_line(line) for line in (*fresh.totals.values(), *kept)))
+
+
+def _latest(line: _Line) -> float:
+    return max((*line.get("writes", ()), *line.get("used", ()), line.get("until", 0.0)), default=0.0)
+
+
+def _not_ahead(line: _Line, now: float) -> _Line:
+    """The line with every time that the clock has not reached, and will not soon, put at `now`."""
+    if _latest(line) <= now + _AHEAD_SECONDS:
+        return line
+    brought = {name: [min(at, now) for at in line[name]] for name in ("writes", "used") if name in line}
+    return line | brought | ({"until": min(line["until"], now)} if "until" in line else {})
+
+
+def _append(backend: Backend, **line: object) -> None:
+    backend.append_quota(_line(line))
+
+
+def _line(line: Mapping[str, object]) -> bytes:
+    # The line break before it keeps it whole where a crash cut the line above short.
+    return b"\n" + orjson.dumps(line) + b"\n"

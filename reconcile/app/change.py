@@ -7,8 +7,9 @@ from itertools import count
 
 from reconcile import __version__
 from reconcile.adapters.clock import Interruption, SystemClock
-from reconcile.adapters.pacing import WaitInterruptedError
-from reconcile.app.connection import Connection, SandboxWishes, connect
+from reconcile.adapters.pacing import LONGEST_WAIT, WaitInterruptedError
+from reconcile.app.connection import Connection, SandboxWishes, Waiting, connect, find_access
+from reconcile.app.going_on import go_on_with, naming_command
 from reconcile.app.identity import lock_info, run_entry
 from reconcile.app.project import Project, keep_loaded, load_declared, open_journal
 from reconcile.app.review import plan_from
@@ -25,11 +26,17 @@ from reconcile.core.times import iso
 from reconcile.journal import Journal
 from reconcile.ports import HeldLock, Reporter
 from reconcile.render.report import report_as_json
+from reconcile.render.words import duration
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """What the command line says about an apply; times in seconds."""
+    """What the command line says about an apply; times in seconds.
+
+    Attributes:
+        is_patient: Whether to wait for the quota however long it takes.
+        command: The command as it was given, to go on with where the quota ended the run.
+    """
 
     selection: Selection = field(default_factory=Selection)
     allow_deletes: int | None = None
@@ -37,6 +44,8 @@ class ApplyOptions:
     adopt_existing: bool = False
     lock_timeout: float = 0.0
     sandbox: SandboxWishes = field(default_factory=SandboxWishes)
+    is_patient: bool = False
+    command: str = "reconcile apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +85,27 @@ def apply(project: Project, options: ApplyOptions, audience: Audience, interrupt
     Raises:
         DiagnosedError: The manifests hold errors, or a token that would be sent is not at hand.
         RefusedError: A limit or a protection forbids it, or nobody said yes; nothing was sent.
+        InputError: Credentials are missing.
         LockedError: Another run holds the lock.
-        StateError: The state or the journal cannot be read or written.
+        QuotaError: The quota of reads is used up.
+        StateError: The state, the journal or the quota's ledger cannot be read or written.
     """
     manifests = load_declared(project)
+    access = find_access(project, options.sandbox)
     clock = SystemClock(interruption)
     info = lock_info("apply", clock.now())
-    with (
-        connect(project, options.sandbox, clock) as connection,
-        project.backend.lock(info, timeout=options.lock_timeout) as lock,
-    ):
-        journal = open_journal(project, clock)
-        keep_loaded()
-        return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)
+    with project.backend.lock(info, timeout=options.lock_timeout) as lock, naming_command(options.command):
+        journal = open_journal(project, clock)  # and only then connect: the pace needs the writes it held
+        with connect(access, clock, _waiting(options, audience)) as connection:
+            keep_loaded()
+            return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)
+
+
+def _waiting(options: ApplyOptions, audience: Audience) -> Waiting:
+    def tell(seconds: float) -> None:
+        audience.alarm(f"waiting {duration(seconds)} for the quota's next slot; Ctrl-C ends the run well")
+
+    return Waiting(None if options.is_patient else LONGEST_WAIT, tell)
 
 
 def _apply(bench: _Bench, manifests: Manifests) -> Report:
@@ -127,7 +144,8 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Sett
     if plan.count(Action.CREATE):
         bench.connection.api.sign_in()
     folded = bench.journal.folded
-    entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now())
+    account = bench.connection.account
+    entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now(), account)
     bench.journal.append(entry)
     with bench.audience.reporter(plan) as reporter:
         reporter.tell("run_started", {"run": entry.run, "plan_id": plan.plan_id, "creates": plan.count(Action.CREATE)})
@@ -148,7 +166,8 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Sett
 
 def _end_run(bench: _Bench, run: str, report: Report, settled: Settled, reporter: Reporter) -> Report:
     """Looks at what the run saw in doubt, ends it in the journal, and writes the state."""
-    report = _look_once_more(bench, report, settled, reporter)
+    report = go_on_with(_look_once_more(bench, report, settled, reporter), bench.options.command)
+    bench.connection.note_writes(run, bench.journal, bench.clock)
     unattempted = len(report.having("unattempted"))
     bench.journal.append(FinishedEntry(run, iso(bench.clock.now()), int(report.exit_code), unattempted))
     bench.journal.commit(tool_version=__version__)

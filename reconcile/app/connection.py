@@ -1,20 +1,23 @@
 """Who a command talks to: the API of the settings, or an embedded sandbox."""
 
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from uuid import uuid4
 
 from reconcile.adapters.auth import Authenticator, Credentials
 from reconcile.adapters.exchange import ApiOptions
 from reconcile.adapters.nexudus import Nexudus
-from reconcile.adapters.pacing import Pacer
-from reconcile.app.project import Project
-from reconcile.core.errors import InputError, UsageError
+from reconcile.adapters.pacing import LONGEST_WAIT, Pacer
+from reconcile.adapters.quota_ledger import QuotaLedger, account_of
+from reconcile.app.project import Project, refused_options
+from reconcile.app.quota import SANDBOX_ACCOUNT
+from reconcile.core.errors import InputError, StateError
 from reconcile.core.quota import UNLIMITED, Limits
 from reconcile.core.records import Secret
+from reconcile.journal import Journal
 from reconcile.ports import Clock
 from reconcile.settings import ApiSettings, read_credentials
 
@@ -29,62 +32,156 @@ class SandboxWishes:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What to do about a slot of the quota that is not free yet.
+
+    Attributes:
+        longest: Seconds to wait for it at most; None waits however long it takes.
+        tell: Told the seconds of a long wait.
+    """
+
+    longest: float | None = LONGEST_WAIT
+    tell: Callable[[float], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who a command talks to, looked at before anything is touched; `connect` opens it.
+
+    Attributes:
+        account: Whose quota it is charged to; empty where no limit is kept, and then nothing is counted.
+        credentials: None for the embedded sandbox, which makes its own.
+        sandbox_options: What the embedded sandbox is started with.
+    """
+
+    project: Project
+    account: str
+    credentials: Credentials | None = None
+    sandbox_options: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """An API to talk to, and the pace that its limits allow."""
+    """An API to talk to, the pace that its limits allow, and where what it was charged is kept.
+
+    Attributes:
+        account: Whose quota; empty where nothing is counted.
+        ledger: None where nothing is counted.
+    """
 
     api: Nexudus
     pace: Pacer
+    account: str = ""
+    ledger: QuotaLedger | None = None
+
+    def note_writes(self, run: str, journal: Journal, clock: Clock) -> None:
+        """Writes down when the writes of a run were charged; before the journal that holds them is committed.
+
+        Whoever got a slot when the run was ending sent nothing, so there may be more slots than intents.
+
+        Raises:
+            StateError: The ledger cannot be written.
+        """
+        sent = journal.write_times().get(run)
+        if self.ledger is not None and sent is not None:
+            ahead = clock.now() - clock.monotonic()
+            self.ledger.take_over(run, [at + ahead for at in self.pace.own_writes()[: len(sent.times)]])
+
+    def note_total(self, total: int) -> None:
+        """Remembers how many records the account holds, for the price of later plans.
+
+        Raises:
+            StateError: The ledger cannot be written.
+        """
+        if self.ledger is not None:
+            self.ledger.note_total(total)
 
 
-@contextmanager
-def connect(project: Project, wishes: SandboxWishes, clock: Clock) -> Generator[Connection]:
-    """The API while the with-block runs. Nothing is sent before the first request.
+def find_access(project: Project, wishes: SandboxWishes) -> Access:
+    """Who a command will talk to. Touches nothing, so that it can be asked before the lock is taken.
 
     Raises:
         InputError: Credentials are missing, or the sandbox is not installed.
         UsageError: --limits or --faults cannot be understood.
     """
     if project.is_sandbox:
-        with _embedded_sandbox(project, wishes, clock) as connection:
-            yield connection
-        return
+        account = SANDBOX_ACCOUNT if project.limits != UNLIMITED else ""
+        return Access(project, account, sandbox_options=_sandbox_options(project, wishes))
     api = project.settings.api
     scheme = cast("Literal['bearer', 'basic']", api.authentication)
-    with _connection(api, Credentials(scheme, **read_credentials(project.environ)), api.limits, clock) as connection:
-        yield connection
+    credentials = Credentials(scheme, **read_credentials(project.environ))
+    account = account_of(api.base_url, credentials.username) if project.limits != UNLIMITED else ""
+    return Access(project, account, credentials)
 
 
 @contextmanager
-def _connection(api: ApiSettings, credentials: Credentials, limits: Limits, clock: Clock) -> Generator[Connection]:
+def connect(access: Access, clock: Clock, waiting: Waiting | None = None) -> Generator[Connection]:
+    """The API while the with-block runs, at the pace that is left to it. Nothing is sent before the first request.
+
+    The lock must be held and the journal open, whose writes are in the ledger then.
+
+    Raises:
+        InputError: The sandbox cannot start.
+        StateError: The ledger cannot be read.
+    """
+    api, waiting = access.project.settings.api, waiting or Waiting()
+    if access.credentials is not None:
+        with _connection(access, api, access.credentials, clock, waiting) as connection:
+            yield connection
+        return
+    with ExitStack() as running:
+        with starting_sandbox():
+            access.project.settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sandbox = running.enter_context(import_sandbox().running_sandbox(access.sandbox_options))
+        api = replace(api, base_url=sandbox.base_url, use_environment_proxy=False)
+        credentials = Credentials(username=sandbox.username, password=Secret(sandbox.password))
+        with _connection(access, api, credentials, clock, waiting) as connection:
+            yield connection
+
+
+@contextmanager
+def _connection(
+    access: Access, api: ApiSettings, credentials: Credentials, clock: Clock, waiting: Waiting
+) -> Generator[Connection]:
     options = ApiOptions(api.base_url, api.timeout_seconds, api.concurrency, api.use_environment_proxy)
     # A login under a client_id that another run uses would end that run's access.
-    authenticator = Authenticator(credentials, f"reconcile-{uuid4()}", clock)
-    pace = Pacer(clock, limits)
-    client = Nexudus(options, authenticator, clock, pace)
+    name = f"reconcile-{uuid4()}"
+    ledger = QuotaLedger(access.project.backend, access.account, name, clock) if access.account else None
+    pace = _pacer(access.project.limits, ledger, clock, waiting)
+    client = Nexudus(options, Authenticator(credentials, name, clock), clock, pace)
     try:
-        yield Connection(client, pace)
+        yield Connection(client, pace, access.account, ledger)
     finally:
         client.close()
+        if ledger is not None:
+            with suppress(StateError):  # what was reserved counts as used then
+                ledger.close()
 
 
-@contextmanager
-def _embedded_sandbox(project: Project, wishes: SandboxWishes, clock: Clock) -> Generator[Connection]:
-    server = import_sandbox()
-    folder = project.settings.state
+def _pacer(limits: Limits, ledger: QuotaLedger | None, clock: Clock, waiting: Waiting) -> Pacer:
+    if ledger is None:
+        return Pacer(clock)
+    charges = ledger.charges()
+    behind = clock.monotonic() - clock.now()
+    return Pacer(
+        clock,
+        limits,
+        past_writes=[at + behind for at in charges.writes],
+        past_requests=[at + behind for at in charges.requests],
+        longest_wait=waiting.longest,
+        reserve=ledger.reserve_read,
+        tell_wait=waiting.tell,
+    )
+
+
+def _sandbox_options(project: Project, wishes: SandboxWishes) -> Any:
+    db = project.settings.state / "nexudus.sqlite"
     try:
-        options = server.SandboxOptions(
-            db=folder / "nexudus.sqlite", limits=wishes.limits or "off", faults=wishes.faults, seed=wishes.seed
+        return import_sandbox().SandboxOptions(
+            db=db, limits=wishes.limits or "off", faults=wishes.faults, seed=wishes.seed
         )
     except ValueError as error:
         raise refused_options(error) from None
-    with ExitStack() as running:
-        with starting_sandbox():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sandbox = running.enter_context(server.running_sandbox(options))
-        api = replace(project.settings.api, base_url=sandbox.base_url, use_environment_proxy=False)
-        credentials = Credentials(username=sandbox.username, password=Secret(sandbox.password))
-        with _connection(api, credentials, _sandbox_limits(wishes.limits), clock) as connection:
-            yield connection
 
 
 def import_sandbox() -> ModuleType:
@@ -114,21 +211,3 @@ def starting_sandbox() -> Generator[None]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         help_ = "another port, or another file for its records, may do"
         raise InputError(f"the sandbox cannot start: {reason}", code="sandbox-failed", help=help_) from None
-
-
-def refused_options(error: ValueError) -> UsageError:
-    """What the sandbox says about its options, without the table that it adds."""
-    message, _, _ = str(error).partition("; write ")
-    return UsageError(
-        message, code="sandbox-options", help="`reconcile sandbox --help` lists the limits and the faults"
-    )
-
-
-def _sandbox_limits(spec: str | None) -> Limits:
-    """The pace for a sandbox with these limits, which it has checked already."""
-    if spec is None or spec == "off":
-        return UNLIMITED
-    if spec == "published":
-        return Limits()
-    named = dict(item.strip().split("=", 1) for item in spec.split(","))
-    return Limits(**{name: int(named[name]) if name in named else None for name in Limits.__slots__})

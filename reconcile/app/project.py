@@ -15,6 +15,7 @@ from reconcile.core.diagnostics import Diagnostic, has_errors, in_file_order
 from reconcile.core.errors import DiagnosedError, InputError, UsageError
 from reconcile.core.manifest import Manifests
 from reconcile.core.nodes import Node
+from reconcile.core.quota import UNLIMITED, Limits
 from reconcile.core.records import PaymentToken
 from reconcile.settings import FILE_NAME, Settings, read_settings
 
@@ -34,11 +35,18 @@ class Project:
     Attributes:
         environ: The environment that settings, credentials and secrets come from.
         is_sandbox: Whether everything happens against an embedded sandbox, with a state of its own.
+        sandbox_limits: What that sandbox allows.
     """
 
     settings: Settings
     environ: Mapping[str, str]
     is_sandbox: bool = False
+    sandbox_limits: Limits = UNLIMITED
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the account it works with."""
+        return self.sandbox_limits if self.is_sandbox else self.settings.api.limits
 
     @property
     def root(self) -> Path:
@@ -68,11 +76,13 @@ class Project:
         return Fingerprints(key) if key is not None else None
 
 
-def open_project(directory: str, environ: Mapping[str, str], *, is_sandbox: bool = False) -> Project:
-    """Reads the settings of a project folder.
+def open_project(
+    directory: str, environ: Mapping[str, str], *, is_sandbox: bool = False, sandbox_limits: str | None = None
+) -> Project:
+    """Reads the settings of a project folder. `sandbox_limits` is the value of --limits.
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: There is no such folder, or the limits cannot be understood.
         DiagnosedError: The settings are wrong.
     """
     root = Path(directory).resolve()
@@ -87,7 +97,7 @@ def open_project(directory: str, environ: Mapping[str, str], *, is_sandbox: bool
         raise DiagnosedError("the settings are invalid", with_excerpts(diagnostics, root))
     if is_sandbox:
         settings = replace(settings, state=settings.state / "sandbox")
-    return Project(settings, environ, is_sandbox)
+    return Project(settings, environ, is_sandbox, _limits_of_sandbox(sandbox_limits))
 
 
 def _settings_document(root: Path) -> tuple[Node | None, list[Diagnostic]]:
@@ -98,6 +108,30 @@ def _settings_document(root: Path) -> tuple[Node | None, list[Diagnostic]]:
     except OSError as error:
         raise InputError(f"{FILE_NAME} cannot be read: {error.strerror}", code="unreadable-settings") from None
     return parse_document(data, FILE_NAME)
+
+
+def _limits_of_sandbox(spec: str | None) -> Limits:
+    """The limits that a value of --limits means; a check by the sandbox's own grammar, where there is one to check."""
+    if spec is None or spec == "off":
+        return UNLIMITED
+    from reconcile.sandbox.throttle import parse_limits
+
+    try:
+        parse_limits(spec)
+    except ValueError as error:
+        raise refused_options(error) from None
+    if spec.strip() == "published":
+        return Limits()
+    named = {name.strip(): int(number) for name, _, number in (item.partition("=") for item in spec.split(","))}
+    return Limits(**{name: named.get(name) for name in Limits.__slots__})
+
+
+def refused_options(error: ValueError) -> UsageError:
+    """What the sandbox says about its options, without the table that it adds."""
+    message, _, _ = str(error).partition("; write ")
+    return UsageError(
+        message, code="sandbox-options", help="`reconcile sandbox --help` lists the limits and the faults"
+    )
 
 
 def load_declared(project: Project, *, strict: bool = False) -> Manifests:
@@ -134,14 +168,23 @@ def folded_state(project: Project) -> "Folded":
 def open_journal(project: Project, clock: "Clock") -> "Journal":
     """The journal, open for writing; the lock must be held.
 
+    The quota's ledger takes over the writes of earlier runs first, and those of later ones before each commit.
+
     Raises:
-        StateError: State or journal cannot be read or believed.
+        StateError: State, journal or ledger cannot be read or believed.
     """
+    from reconcile.adapters.quota_ledger import absorb
     from reconcile.core.times import iso
     from reconcile.journal import Journal, load
 
-    loaded = load(project.backend, new_lineage=_new_lineage)
-    return Journal.open(project.backend, loaded, now=lambda: iso(clock.now()))
+    backend = project.backend
+    loaded = load(backend, new_lineage=_new_lineage)
+    return Journal.open(
+        backend,
+        loaded,
+        now=lambda: iso(clock.now()),
+        absorb=lambda writes: absorb(backend, writes, clock.now()),
+    )
 
 
 def keep_loaded() -> None:

@@ -1,15 +1,14 @@
 """Validate and plan: what a pull request is reviewed by. Reads only; needs no credentials, no secrets and no lock."""
 
-from dataclasses import replace
 from itertools import chain
 
 from reconcile.app.project import Project, fingerprint_with, folded_state, keep_loaded, load_declared
-from reconcile.core.changes import Limiting, Plan, Selection
+from reconcile.app.quota import limiting_of
+from reconcile.core.changes import Plan, Selection
 from reconcile.core.errors import UsageError
 from reconcile.core.manifest import Manifests
 from reconcile.core.operations import Folded
 from reconcile.core.plan import make_plan
-from reconcile.core.quota import UNLIMITED
 
 
 def plan(project: Project, selection: Selection, allow_deletes: int | None) -> Plan:
@@ -47,13 +46,5 @@ def plan_from(
         folded.doubts,
         fingerprint_with(project, project.fingerprints(create=create_key)),
         selection=selection,
-        limiting=_limiting(project, allow_deletes),
+        limiting=limiting_of(project, allow_deletes),
     )
-
-
-def _limiting(project: Project, allow_deletes: int | None) -> Limiting:
-    settings = project.settings
-    safety = settings.safety
-    if allow_deletes is not None:
-        safety = replace(safety, max_deletes=allow_deletes)
-    return Limiting(safety, UNLIMITED if project.is_sandbox else settings.api.limits)

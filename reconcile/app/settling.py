@@ -6,7 +6,7 @@ from typing import Literal
 
 from reconcile import __version__
 from reconcile.adapters.clock import Interruption, SystemClock
-from reconcile.app.connection import SandboxWishes, connect
+from reconcile.app.connection import SandboxWishes, connect, find_access
 from reconcile.app.identity import lock_info, whoami
 from reconcile.app.project import Project, open_journal
 from reconcile.apply.settle import UNREADABLE, SettlingTools, settle
@@ -146,7 +146,7 @@ def resolve(project: Project, options: ResolveOptions) -> Report:
         elif not journal.folded.doubts and not journal.folded.watches:
             settled = Settled()  # needs no credentials
         else:
-            with connect(project, options.sandbox, clock) as connection:
+            with connect(find_access(project, options.sandbox), clock) as connection:
                 settled = _settle_or_adopt(project, journal, connection.api, clock, doubt, options)
         journal.commit(tool_version=__version__)
         return report_of(journal, settled)

@@ -4,7 +4,8 @@ parser.py       every command, flag and help text
 boundary.py     the one place where errors become messages and exit codes
 review.py       validate, schema, plan, show
 change.py       apply
-state.py        state list, show, mv, rm, pull, push; unlock; history
+state.py        state list, show, mv, rm, pull, push; unlock
+ledger.py       quota, history
 start.py        init, sandbox, completion
 console.py      what is printed where: data to standard output, everything else to standard error
 progress.py     what apply tells while it runs

@@ -27,6 +27,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
+    args.argv = sys.argv[1:] if argv is None else list(argv)
     console = Console(is_quiet=args.quiet, is_verbose=args.verbose)
     try:
         return _run_command(args, console)

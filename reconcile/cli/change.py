@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -35,7 +36,7 @@ def apply(args: argparse.Namespace, console: Console) -> int:
             code="plan-file-not-built",
             help="run `reconcile apply` without a file; it shows the plan it would do, and asks",
         )
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     interruption = Interruption()
     report = apply_project(
         project, _options(args), _audience(args, console, interruption, _where(project)), interruption
@@ -53,6 +54,8 @@ def _options(args: argparse.Namespace) -> ApplyOptions:
         adopt_existing=args.adopt_existing,
         lock_timeout=args.lock_timeout,
         sandbox=_sandbox_wishes(args),
+        is_patient=args.wait,
+        command=shlex.join(("reconcile", *args.argv)),
     )
 
 
@@ -66,7 +69,7 @@ def resolve(args: argparse.Namespace, console: Console) -> int:
         raise UsageError(
             "--adopt and --not-created speak of one ADDRESS", help="`reconcile plan` lists what is in doubt"
         )
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     options = ResolveOptions(args.address, args.adopt, args.not_created, args.lock_timeout, _sandbox_wishes(args))
     report = resolve_project(project, options)
     if args.format == "json":

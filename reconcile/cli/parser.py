@@ -133,6 +133,7 @@ def _add_apply(commands: _Commands) -> None:
     text = "take over records that exist already and match in full"
     apply.add_argument("--adopt-existing", action="store_true", help=text)
     apply.add_argument("--max-writes", type=_count, metavar="N", help="send at most N writes in this run")
+    apply.add_argument("--wait", action="store_true", help="wait for the quota, however long it takes")
     apply.add_argument("--full", action="store_true", help="show every create")
     _add_lock_timeout(apply)
     _add_format(apply)
@@ -171,6 +172,11 @@ def _add_state(commands: _Commands) -> None:
     unlock.add_argument("lock_id", metavar="LOCK_ID")
 
 
+def _add_ledger(commands: _Commands) -> None:
+    _add_format(_command(commands, "quota", "ledger:quota", "show what is used and left of every limit"))
+    _add_format(_command(commands, "history", "ledger:history", "show every run: when, who, what, and how it ended"))
+
+
 def _add_start(commands: _Commands) -> None:
     init = _command(
         commands, "init", "start:init", "write a starter folder: settings, an example manifest, ignore rules"
@@ -201,6 +207,7 @@ _GROUPS: Final = (
     (("validate", "schema", "plan", "show"), _add_review),
     (("apply", "resolve"), _add_apply),
     (("state", "unlock"), _add_state),
+    (("quota", "history"), _add_ledger),
     (("init", "sandbox", "completion"), _add_start),
 )
 """Which commands each function adds; a command that is missing here is added with all others."""

@@ -69,7 +69,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     from reconcile.app.review import plan as plan_project
     from reconcile.core.changes import Selection
 
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes)
     if args.format == "json":

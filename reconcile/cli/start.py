@@ -25,8 +25,8 @@ def sandbox(args: argparse.Namespace, console: Console) -> int:
     """Runs the sandbox in the foreground until it is interrupted."""
     from pathlib import Path
 
-    from reconcile.app.connection import import_sandbox, refused_options, starting_sandbox
-    from reconcile.app.project import keep_loaded
+    from reconcile.app.connection import import_sandbox, starting_sandbox
+    from reconcile.app.project import keep_loaded, refused_options
 
     server = import_sandbox()
     db = Path(args.directory) / args.db if args.db else None

@@ -143,8 +143,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Limiting:
-    """What bounds a plan: safety, the account's limits, and the writes of the last day as far as they are known."""
+    """What bounds a plan and prices it: safety, the account's limits, and what is known of its use.
+
+    Attributes:
+        writes_used_today: Writes of the last day; None where nobody counts them.
+        known_records: How many records the account held when they were last counted; None when they never were.
+    """
 
     safety: Safety = field(default_factory=Safety)
     limits: Limits = field(default_factory=Limits)
     writes_used_today: int | None = None
+    known_records: int | None = None

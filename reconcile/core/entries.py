@@ -26,7 +26,11 @@ class HeaderEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A run begins: who, where, with which tool, for which plan. `at` is UTC, ISO 8601, as everywhere below."""
+    """A run begins: who, where, with which tool, for which plan. `at` is UTC, ISO 8601, as everywhere below.
+
+    Attributes:
+        account: Whose quota its writes are charged to; empty where no limit is kept.
+    """
 
     run: str
     operation: str
@@ -36,6 +40,7 @@ class RunEntry:
     host: str = ""
     tool_version: str = ""
     git_commit: str = ""
+    account: str = ""
     type: Literal["run"] = "run"
 
 

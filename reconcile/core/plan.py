@@ -5,7 +5,7 @@ is decided here.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price
+from reconcile.core.quota import price, reads_of_creates
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -85,7 +85,7 @@ def make_plan(
         unchanged=draft.unchanged,
         compared_by_source=draft.compared_by_source,
         refusals=refusals,
-        cost=_cost(changes, limiting),
+        cost=_cost(changes, limiting, len(state.records)),
         diagnostics=manifests.diagnostics,
     )
 
@@ -287,12 +287,16 @@ def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
 
 
-def _cost(changes: Iterable[Change], limiting: Limiting) -> Cost:
+def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
+    """`held` is how many records the state knows, which the account holds at least."""
     writes = sum(change.action in WRITES for change in changes)
+    creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
+    invoices = len({declared.coworker_invoice_id for declared in creates})
+    reads = reads_of_creates(invoices, max(held, limiting.known_records or 0))
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, 0, limiting.limits, used or 0)
+    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=reads < invoices)
     left = max(0, per_day - used) if per_day is not None and used is not None else None
-    return Cost(writes=writes, reads=0, seconds=seconds, days=days, writes_left_today=left)
+    return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
 
 
 def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:

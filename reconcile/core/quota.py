@@ -22,6 +22,9 @@ MINUTE = 60.0
 HOUR = 3600.0
 DAY = 86400.0
 
+ROWS_PER_PAGE = 1000
+"""Records that one read of the listing gives at most (nexudus-api.md, "Listing")."""
+
 _MARGIN = 0.5
 _SPACING_MARGIN = 0.02
 
@@ -124,29 +127,99 @@ def writes_used_last_day(charged: Sequence[float], now: float) -> int:
     return len(charged) - bisect_right(charged, now - DAY - _MARGIN)
 
 
-def price(writes: int, reads: int, limits: Limits, used_today: int = 0) -> tuple[float, int]:
-    """What sending so much takes: seconds of sending at the published pace, and the number of quota days it touches.
+def price(
+    writes: int, reads: int, limits: Limits, used_today: int = 0, *, reads_first: bool = False
+) -> tuple[float, int]:
+    """What sending so much takes: seconds of sending at the pace of `next_slot`, and the quota days it touches.
 
     Args:
         writes: Requests that count against the write limits.
         reads: All others.
         limits: The account's limits; where one is None, it costs nothing.
         used_today: Writes of the last 24 hours, which today's share has already gone to.
+        reads_first: Whether the first write waits for the last read; else they alternate.
     """
     requests = writes + reads
     if not requests:
         return 0.0, 0
-    paces = (
-        (writes, MINUTE, limits.writes_per_minute),
-        (requests, 1.0, limits.requests_per_second),
-        (requests, MINUTE, limits.requests_per_minute),
-        (requests, HOUR, limits.requests_per_hour),
-    )
-    seconds = max((count * window / limit for count, window, limit in paces if limit is not None), default=0.0)
+    every, only_writes = request_windows(limits), write_windows(limits)
+    if reads_first:
+        seconds = _filling(every, reads + bool(writes)) + _filling((*every, *only_writes), writes)
+    else:
+        seconds = max(_filling(every, requests), _filling(only_writes, writes))
     return seconds, max(1, _days(writes, limits.writes_per_day, used_today), _days(requests, limits.requests_per_day))
+
+
+def _filling(windows: Sequence[Window], count: int) -> float:
+    """Seconds from the first of `count` charges to the last, each as soon as it fits; no day is waited for."""
+    paces = ((window.interval, min(_RHYTHM, window.limit)) for window in windows if window.seconds <= _EVEN_UP_TO)
+    gaps = max(0, count - 1)
+    # Within a rhythm charges come a little early, and the next rhythm waits for that.
+    return max((interval * (gaps - (1 - _CLOSEST) * (gaps % rhythm)) for interval, rhythm in paces), default=0.0)
+
+
+def reads_of_creates(invoices: int, known_records: int) -> int:
+    """How many reads the duplicate guard needs: one an invoice, or a count and whole pages where that is fewer."""
+    return min(invoices, ceil(known_records / ROWS_PER_PAGE) + 1)
 
 
 def _days(count: int, per_day: int | None, used: int = 0) -> int:
     if per_day is None or not count:
         return 0
     return ceil((count + min(used, per_day)) / per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUse:
+    """How full one of the account's windows is.
+
+    Attributes:
+        name: The name of its limit in the settings.
+        limit: None where there is none.
+        used: The charges that count in it now.
+        next_slot: Seconds until one more fits; 0 when it fits now.
+        frees: Seconds until the oldest charge leaves it; None when it is empty.
+    """
+
+    name: str
+    limit: int | None
+    used: int
+    next_slot: float = 0.0
+    frees: float | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many more fit now; None where there is no limit."""
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+
+def window_uses(
+    limits: Limits, writes: Sequence[float], requests: Sequence[float], now: float
+) -> tuple[WindowUse, ...]:
+    """All six windows, in the order of the settings. Times are ascending, of the clock that says `now`."""
+    charged = {"writes": writes, "requests": requests}
+    return tuple(
+        _use(name, getattr(limits, name), charged[name.partition("_")[0]], seconds, now)
+        for name, seconds in _SECONDS.items()
+    )
+
+
+_SECONDS = {
+    "writes_per_minute": MINUTE,
+    "writes_per_day": DAY,
+    "requests_per_second": 1.0,
+    "requests_per_minute": MINUTE,
+    "requests_per_hour": HOUR,
+    "requests_per_day": DAY,
+}
+
+
+def _use(name: str, limit: int | None, charged: Sequence[float], seconds: float, now: float) -> WindowUse:
+    margin = _MARGIN if seconds > 1 else _SPACING_MARGIN
+    counting = charged[bisect_right(charged, now - seconds - margin) :]
+    used = len(counting)
+    if not used:
+        return WindowUse(name, limit, used)
+    frees = counting[0] + seconds + margin - now
+    next_slot = counting[-limit] + seconds + margin - now if limit is not None and used >= limit else 0.0
+    return WindowUse(name, limit, used, next_slot, frees)

@@ -1,8 +1,10 @@
 """A run as the history shows it, and while it is being counted. Values only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconcile.core.entries import FinishedEntry, RunEntry
+from reconcile.core.entries import Entry, FinishedEntry, IntentEntry, RunEntry
+from reconcile.core.times import from_iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,29 @@ class RunSummary:
     rejected: int = 0
     in_doubt: int = 0
     unattempted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunWrites:
+    """When the writes of one run were charged, and to whose quota; seconds since the epoch, ascending."""
+
+    account: str
+    times: tuple[float, ...]
+
+
+def writes_by_run(entries: Iterable[Entry]) -> dict[str, RunWrites]:
+    """The writes of every run that keeps to a quota, as far as the entries go.
+
+    An intent's time was cut to the second, so it counts at that second's end: never before it left.
+    """
+    accounts: dict[str, str] = {}
+    times: dict[str, list[float]] = {}
+    for entry in entries:
+        if isinstance(entry, RunEntry):
+            accounts[entry.run] = entry.account
+        elif isinstance(entry, IntentEntry):
+            times.setdefault(entry.run, []).append(from_iso(entry.at) + 1.0)
+    return {run: RunWrites(accounts[run], tuple(sorted(at))) for run, at in times.items() if accounts.get(run)}
 
 
 class RunInProgress:

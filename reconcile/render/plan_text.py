@@ -71,9 +71,10 @@ def _headline(plan: Plan, style: Style) -> str:
 
 def _cost_line(cost: Cost) -> str:
     requests = counted(cost.writes, "write") + (f", {counted(cost.reads, 'read')}" if cost.reads else "")
-    days = f" over {cost.days:,} days" if cost.days > 1 else ""
+    days = f"over {cost.days:,} days" if cost.days > 1 else ""
+    spent = " ".join(filter(None, (duration(cost.seconds) if cost.seconds else "", days)))
     left = f" · {cost.writes_left_today:,} writes left today" if cost.writes_left_today is not None else ""
-    time = f" · {duration(cost.seconds)}{days} at the limits in the settings" if cost.seconds else ""
+    time = f" · {spent} at the limits in the settings" if spent else ""
     return f"Cost: {requests}{time}{left}."
 
 

@@ -22,7 +22,7 @@ FLAGS = {
     "validate": "--format --strict",
     "schema": "",
     "plan": "--target --exclude --allow-deletes --full --detailed-exitcode --format",
-    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --full --lock-timeout --format"
+    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
     " --adopt-existing",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--format",
@@ -34,6 +34,8 @@ FLAGS = {
     "state pull": "",
     "state push": "--force --lock-timeout",
     "unlock": "",
+    "quota": "--format",
+    "history": "--format",
     "sandbox": "--port --db --limits --faults --seed",
     "completion": "",
 }

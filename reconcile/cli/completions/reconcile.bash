@@ -6,13 +6,13 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_reconcile_state_subparsers=(list show mv rm pull push)
-_shtab_reconcile_subparsers=(validate schema plan show apply resolve state unlock init sandbox completion)
+_shtab_reconcile_subparsers=(validate schema plan show apply resolve state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate_option_strings=(-h --help --format --strict)
 _shtab_reconcile_schema_option_strings=(-h --help)
 _shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --full --detailed-exitcode --format)
 _shtab_reconcile_show_option_strings=(-h --help --format)
-_shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --adopt-existing --max-writes --full --lock-timeout --format)
+_shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --adopt-existing --max-writes --wait --full --lock-timeout --format)
 _shtab_reconcile_resolve_option_strings=(-h --help --adopt --not-created --lock-timeout --format)
 _shtab_reconcile_state_list_option_strings=(-h --help --format)
 _shtab_reconcile_state_show_option_strings=(-h --help --format)
@@ -22,6 +22,8 @@ _shtab_reconcile_state_pull_option_strings=(-h --help)
 _shtab_reconcile_state_push_option_strings=(-h --help --force --lock-timeout)
 _shtab_reconcile_state_option_strings=(-h --help)
 _shtab_reconcile_unlock_option_strings=(-h --help)
+_shtab_reconcile_quota_option_strings=(-h --help --format)
+_shtab_reconcile_history_option_strings=(-h --help --format)
 _shtab_reconcile_init_option_strings=(-h --help)
 _shtab_reconcile_sandbox_option_strings=(-h --help --port --db --limits --faults --seed)
 _shtab_reconcile_completion_option_strings=(-h --help)
@@ -37,8 +39,10 @@ _shtab_reconcile_resolve___format_choices=(text json)
 _shtab_reconcile_state_list___format_choices=(text json)
 _shtab_reconcile_state_show___format_choices=(text json)
 _shtab_reconcile_state_pos_0_choices=(list show mv rm pull push)
+_shtab_reconcile_quota___format_choices=(text json)
+_shtab_reconcile_history___format_choices=(text json)
 _shtab_reconcile_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconcile_pos_0_choices=(validate schema plan show apply resolve state unlock init sandbox completion)
+_shtab_reconcile_pos_0_choices=(validate schema plan show apply resolve state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate__h_nargs=0
 _shtab_reconcile_validate___help_nargs=0
@@ -55,6 +59,7 @@ _shtab_reconcile_apply__h_nargs=0
 _shtab_reconcile_apply___help_nargs=0
 _shtab_reconcile_apply___auto_approve_nargs=0
 _shtab_reconcile_apply___adopt_existing_nargs=0
+_shtab_reconcile_apply___wait_nargs=0
 _shtab_reconcile_apply___full_nargs=0
 _shtab_reconcile_resolve__h_nargs=0
 _shtab_reconcile_resolve___help_nargs=0
@@ -79,6 +84,10 @@ _shtab_reconcile_state__h_nargs=0
 _shtab_reconcile_state___help_nargs=0
 _shtab_reconcile_unlock__h_nargs=0
 _shtab_reconcile_unlock___help_nargs=0
+_shtab_reconcile_quota__h_nargs=0
+_shtab_reconcile_quota___help_nargs=0
+_shtab_reconcile_history__h_nargs=0
+_shtab_reconcile_history___help_nargs=0
 _shtab_reconcile_init__h_nargs=0
 _shtab_reconcile_init___help_nargs=0
 _shtab_reconcile_sandbox__h_nargs=0

@@ -50,7 +50,7 @@ function _shtab_reconcile_using
   test "$_shtab_reconcile_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconcile_commands validate schema plan show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock init sandbox completion
+set -g _shtab_reconcile_commands validate schema plan show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
 set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
 
 complete -c reconcile -e
@@ -90,6 +90,7 @@ complete -c reconcile -n '_shtab_reconcile_using apply' -l exclude -x -d 'all bu
 complete -c reconcile -n '_shtab_reconcile_using apply' -l allow-deletes -x -d 'let up to N records be deleted'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l adopt-existing -d 'take over records that exist already and match in full'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l max-writes -x -d 'send at most N writes in this run'
+complete -c reconcile -n '_shtab_reconcile_using apply' -l wait -d 'wait for the quota, however long it takes'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l full -d 'show every create'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l format -xka "text json" -d 'how to print it (default: text)'
@@ -121,6 +122,12 @@ complete -c reconcile -n '_shtab_reconcile_using state push' -l force -d 'even w
 complete -c reconcile -n '_shtab_reconcile_using state push' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a unlock -d 'Remove the lock of a holder on another host, after showing it.'
 complete -c reconcile -n '_shtab_reconcile_using unlock' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a quota -d 'Show what is used and left of every limit.'
+complete -c reconcile -n '_shtab_reconcile_using quota' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using quota' -l format -xka "text json" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a history -d 'Show every run: when, who, what, and how it ended.'
+complete -c reconcile -n '_shtab_reconcile_using history' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using history' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a init -d 'Write a starter folder: settings, an example manifest, ignore rules.'
 complete -c reconcile -n '_shtab_reconcile_using init' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a sandbox -d 'Run a local Nexudus for trials and tests.'

@@ -12,8 +12,10 @@ _shtab_reconcile_commands() {
   local _commands=(
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
+    history:'Show every run: when, who, what, and how it ended.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
+    quota:'Show what is used and left of every limit.'
     resolve:'Settle writes in doubt, by reading or by your word.'
     sandbox:'Run a local Nexudus for trials and tests.'
     schema:'Print the JSON Schema of a manifest, for editors.'
@@ -60,6 +62,7 @@ _shtab_reconcile_apply_options=(
   "--allow-deletes[let up to N records be deleted]:N:"
   "--adopt-existing[take over records that exist already and match in full]"
   "--max-writes[send at most N writes in this run]:N:"
+  "--wait[wait for the quota, however long it takes]"
   "--full[show every create]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
@@ -76,6 +79,14 @@ _shtab_reconcile_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_completion_defaults_added=0
+
+_shtab_reconcile_history_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_history_defaults_added=0
 
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -97,6 +108,14 @@ _shtab_reconcile_plan_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_plan_defaults_added=0
+
+_shtab_reconcile_quota_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_quota_defaults_added=0
 
 _shtab_reconcile_resolve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -237,8 +256,10 @@ _shtab_reconcile() {
       case $line[1] in
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
+        history) _arguments -C -s $_shtab_reconcile_history_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;
+        quota) _arguments -C -s $_shtab_reconcile_quota_options ;;
         resolve) _arguments -C -s $_shtab_reconcile_resolve_options ;;
         sandbox) _arguments -C -s $_shtab_reconcile_sandbox_options ;;
         schema) _arguments -C -s $_shtab_reconcile_schema_options ;;

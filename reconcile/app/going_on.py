@@ -1,0 +1,30 @@
+"""How to go on where the quota ended a run: the command as it was given, whoever noticed that the quota was used up."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from reconcile.core.errors import ExitCode
+from reconcile.core.quota import QuotaError
+from reconcile.core.report import Report
+
+
+def go_on_with(report: Report, command: str) -> Report:
+    """The report, with the command to go on where the quota or `--max-writes` stopped it."""
+    stop = report.stop
+    if stop is None or stop.exit_code != ExitCode.QUOTA:
+        return report
+    return replace(report, stop=replace(stop, help=_way_on(command)))
+
+
+@contextmanager
+def naming_command(command: str) -> Generator[None]:
+    """Around whatever may find the quota used up before the run has begun: the error names the command then."""
+    try:
+        yield
+    except QuotaError as error:
+        raise QuotaError(error.message, help=_way_on(command), code=error.code) from None
+
+
+def _way_on(command: str) -> str:
+    return f"`{command}` goes on where this run stopped"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from project_folder import Folder
@@ -61,7 +60,7 @@ def test_after_faults_at_most_two_runs_end_with_nothing_to_do_and_no_second_reco
 
     assert first.code == 0, first.out + first.err
     assert folder.run("plan", "--detailed-exitcode").code == 0
-    assert counts(sandbox) == {number: 1 for number in range(1, len(faults) + 5)}
+    assert counts(sandbox) == dict.fromkeys(range(1, len(faults) + 5), 1)
     assert folder.ids() == {f"inv-{record['CoworkerInvoiceId']:05}": record["Id"] for record in sandbox.records()}
 
 
@@ -160,7 +159,7 @@ def test_doubt_is_settled_and_counts_whatever_is_selected(doubtful: tuple[Folder
         assert small.run("apply", "--auto-approve", *args).code == 4
 
 
-def test_what_exists_already_is_refused_then_adopted(small: Folder, serve: Serve, tmp_path: Path) -> None:
+def test_what_exists_already_is_refused_then_adopted(small: Folder, serve: Serve) -> None:
     sandbox = serve()
     small.point_at(sandbox)
     assert small.run("apply", "--auto-approve", "--target", "inv-1").code == 0

@@ -83,7 +83,7 @@ def test_listings_that_disagree_prove_nothing(scene: Scene) -> None:
 
 
 def test_a_wait_that_is_cut_short_proves_nothing(scene: Scene) -> None:
-    scene.clock.sleep = lambda seconds: None  # type: ignore[method-assign]
+    scene.clock.sleep = lambda _: None  # type: ignore[method-assign]
     assert scene.settle(scene.sent("a"))[0].verdict == "open"
     assert (scene.verdicts, scene.api.reads) == ([], ["invoice 7"])
 

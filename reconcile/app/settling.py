@@ -54,7 +54,8 @@ def settle_doubts(
         api: Where to read.
         clock: For the settle time, and for the wait between two listings.
         only: One address; None for all.
-        is_end: Whether the run ends with this: what it settled is looked at once more by the next one, too.
+        is_end: Whether the run ends with this. Then nothing counts as not created, since nothing would be created in
+            its place any more; and what it settled is looked at once more by the next run, too.
 
     Raises:
         StateError: The journal cannot be written.
@@ -65,7 +66,7 @@ def settle_doubts(
     if not doubts and not watches:
         return Settled()
     tools = _tools(project, journal, api, clock)
-    settlements = tuple(settle(doubts, tools)) if doubts else ()
+    settlements = tuple(settle(doubts, tools, by_absence=not is_end)) if doubts else ()
     if not watches:
         return Settled(settlements)
     try:
@@ -105,8 +106,6 @@ def _after(result: Result, settlement: Settlement | None) -> Result:
         return result
     if settlement.verdict == "adopted":
         return replace(result, status="adopted", id=settlement.id, words="")
-    if settlement.verdict == "not_created":
-        return replace(result, status="unattempted", words="was proven not to exist; apply again")
     listed = f": {', '.join(map(str, settlement.ids))}" if settlement.ids else ""
     return replace(result, words=f"{result.words}; {settlement.words}{listed}")
 

@@ -49,8 +49,13 @@ class SettlingTools:
     who: str
 
 
-def settle(doubts: Sequence[Doubt], tools: SettlingTools) -> list[Settlement]:
+def settle(doubts: Sequence[Doubt], tools: SettlingTools, *, by_absence: bool = True) -> list[Settlement]:
     """Settles what reading can settle; the rest stays in doubt, each with the reason.
+
+    Args:
+        doubts: Creates in doubt.
+        tools: What to act through.
+        by_absence: Whether something may also turn out as not created, which takes time.
 
     Raises:
         StateError: The journal cannot be written.
@@ -61,7 +66,7 @@ def settle(doubts: Sequence[Doubt], tools: SettlingTools) -> list[Settlement]:
     ripe = [
         settlement.doubt
         for settlement in settlements
-        if first.is_unseen(settlement.doubt) and is_ripe(settlement.doubt.intent, tools, began)
+        if by_absence and first.is_unseen(settlement.doubt) and is_ripe(settlement.doubt.intent, tools, began)
     ]
     if not ripe or not _waited(tools.clock):
         return settlements

@@ -91,4 +91,6 @@ class Report:
             codes.add(ExitCode.IN_DOUBT)
         if self.stop is not None:
             codes.add(self.stop.exit_code)
+        elif self.having("unattempted"):
+            codes.add(ExitCode.QUOTA)  # held back by a doubt that is settled by now: to be gone on with
         return gravest(codes)

@@ -135,7 +135,11 @@ def test_hostile_words_of_the_api_cannot_do_anything(value: str) -> None:
         (("rejected",), False, ExitCode.QUOTA, ExitCode.FAILED),
         (("in_doubt",), False, ExitCode.INTERRUPTED, ExitCode.INTERRUPTED),
         (("in_doubt",), False, ExitCode.FAILED, ExitCode.IN_DOUBT),
-        (("unattempted", "applied"), False, None, ExitCode.DONE),
+        (("unattempted", "applied"), False, None, ExitCode.QUOTA),
+        (("unattempted", "in_doubt"), False, None, ExitCode.IN_DOUBT),
+        (("exists", "unattempted"), False, None, ExitCode.REFUSED),
+        (("exists", "rejected"), False, None, ExitCode.FAILED),
+        (("adopted",), False, None, ExitCode.DONE),
         ((), False, ExitCode.INVALID, ExitCode.INVALID),
     ],
 )

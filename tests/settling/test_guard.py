@@ -1,4 +1,4 @@
-"""What exists already is not created again, and reading it costs as few requests as it can (protocol.md, "Before a create")."""
+"""What exists already is not created again, and is read with as few requests as it takes ("Before a create")."""
 
 import pytest
 from acting import FakeApi, Log, Stage, success

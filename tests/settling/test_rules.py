@@ -28,7 +28,7 @@ def intent(**fields: Any) -> IntentEntry:
     return doubt("inv-7", 7, **(declared | fields)).intent
 
 
-def seen(record_id: int = 9, invoice: int = 7, token: str | None = "t", **fields: Any) -> ObservedRecord:
+def seen(record_id: int = 9, invoice: int = 7, token: str | None = "t", **fields: Any) -> ObservedRecord:  # noqa: S107 - no secret
     values: dict[str, Any] = {"regular_payment_provider": 2, "notes": "March"} | fields
     return ObservedRecord(record_id, invoice, token=Secret(token) if token is not None else None, **values)
 

@@ -6,6 +6,7 @@ import pytest
 from acting import START
 from doubting import Scene
 
+from reconcile.apply.settle import settle
 from reconcile.core.entries import ResolvedEntry
 from reconcile.core.errors import ApiError, StateError
 from reconcile.core.quota import QuotaError
@@ -82,7 +83,7 @@ def test_listings_that_disagree_prove_nothing(scene: Scene) -> None:
 
 
 def test_a_wait_that_is_cut_short_proves_nothing(scene: Scene) -> None:
-    scene.clock.sleep = lambda seconds: None  # type: ignore[method-assign]
+    scene.clock.sleep = lambda _: None  # type: ignore[method-assign]
     assert scene.settle(scene.sent("a"))[0].verdict == "open"
     assert (scene.verdicts, scene.api.reads) == ([], ["invoice 7"])
 
@@ -160,3 +161,10 @@ def test_an_answer_with_the_id_of_another_record_is_asked_about(scene: Scene) ->
 def test_no_token_is_in_what_is_said(scene: Scene) -> None:
     scene.api.hold(9, 7, None, "altered", Secret("t"))
     assert "Secret('t')" not in repr(scene.settle(scene.sent("a")))
+
+
+def test_at_the_end_of_a_run_nothing_counts_as_not_created(scene: Scene) -> None:
+    scene.hold(9, "b", invoice=8)
+    settled = settle([scene.sent("a"), scene.sent("b", 8)], scene.tools, by_absence=False)
+    assert [each.verdict for each in settled] == ["open", "adopted"]
+    assert scene.clock.slept == []

@@ -39,7 +39,7 @@ class Scene:
         fields = {"notes": address, "token_source": "env:T", "token_fingerprint": "k:t"} | intent
         return doubt(address, invoice, f"op-{address}", deadline=iso(deadline), **fields)
 
-    def hold(self, record_id: int, notes: str, token: str | None = "t", invoice: int = 7) -> None:
+    def hold(self, record_id: int, notes: str, token: str | None = "t", invoice: int = 7) -> None:  # noqa: S107 - no secret
         self.api.hold(record_id, invoice, None, notes, Secret(token) if token is not None else None)
 
     @property

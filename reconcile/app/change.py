@@ -214,6 +214,7 @@ def _tools(bench: _Bench, reporter: Reporter, run: str) -> Tools:
         is_interrupted=bench.interruption.is_requested,
         new_operation=lambda: f"{run}-{next(numbers)}",
         fingerprint=fingerprints.of,
+        note_total=bench.connection.note_total,
     )
 
 

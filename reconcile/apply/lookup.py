@@ -3,7 +3,7 @@
 Every answer is complete or an error; an error is never an empty list. Decides nothing about what it finds.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from math import ceil
 
 from reconcile.core.records import ObservedRecord
@@ -21,17 +21,25 @@ class Lookup:
     Args:
         api: Where to read.
         invoices: Those that will be asked for; with enough of them, the whole listing is cheaper.
+        note_total: Told how many records there are, where that was asked; it prices later plans.
 
     Raises:
         ApiError: The listing cannot be read completely.
     """
 
-    def __init__(self, api: PaymentTokens, invoices: Collection[int]) -> None:
+    def __init__(
+        self, api: PaymentTokens, invoices: Collection[int], note_total: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._api = api
         self._rows: dict[int, list[ObservedRecord]] = {}
         self._ids: set[int] = set()
-        if len(invoices) > _FEW and ceil(api.count_records() / PAGE) < len(invoices):
+        if len(invoices) > _FEW and self._pages(note_total) < len(invoices):
             self._rows = _by_invoice(self._noted(api.list_records()), invoices)
+
+    def _pages(self, note_total: Callable[[int], None]) -> int:
+        total = self._api.count_records()
+        note_total(total)
+        return ceil(total / PAGE)
 
     def at(self, invoice: int) -> list[ObservedRecord]:
         """The rows of an invoice; a null in one may mean "not filled in".

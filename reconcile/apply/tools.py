@@ -38,6 +38,7 @@ class Tools:
         is_interrupted: Whether the user asked to stop.
         new_operation: A name for the next attempt, never used before.
         fingerprint: The fingerprint under which the state remembers a token.
+        note_total: Told how many records the account holds.
     """
 
     api: PaymentTokens
@@ -50,6 +51,7 @@ class Tools:
     is_interrupted: Callable[[], bool]
     new_operation: Callable[[], str]
     fingerprint: Callable[[Secret], str]
+    note_total: Callable[[int], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from reconcile.core.errors import ExitCode
 from reconcile.core.runs import RunSummary
 from reconcile.core.times import from_iso
 from reconcile.render.escape import display_width, escaped
-from reconcile.render.words import counted, duration, minute
+from reconcile.render.words import counted, duration, minute, padded
 
-_LONGEST_NAME = 28
+_LONGEST_NAME = 20
 _OUTCOMES = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "failed",
@@ -24,7 +24,7 @@ def runs_as_text(runs: Sequence[RunSummary]) -> str:
     """Two lines for each run, at most 100 columns wide; ends with a newline."""
     if not runs:
         return "No runs yet.\n"
-    return "".join(f"{_headline(run)}\n    {' · '.join(_counts(run))}\n" for run in runs)
+    return "".join(f"{_headline(run)}\n  {' · '.join(_counts(run))}\n" for run in runs)
 
 
 def runs_as_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
@@ -42,9 +42,15 @@ def outcome(run: RunSummary) -> str:
 
 def _headline(run: RunSummary) -> str:
     by = _cut(f"{run.who}@{run.host}", _LONGEST_NAME)
-    marks = [_cut(run.git_commit, 7), _cut(run.plan_id, 8)]
-    commit, plan = (mark or "-" for mark in marks)
-    return f"{minute(run.started_at)}  {by:<{_LONGEST_NAME}}  {commit:<7}  {plan:<8}  {outcome(run)}"
+    commit, plan = _cut(run.git_commit, 7) or "-", _cut(run.plan_id, 8) or "-"
+    cells = (minute(run.started_at), padded(by, _LONGEST_NAME), padded(commit, 7), padded(plan, 8), _ending(run))
+    return "  ".join(cells)
+
+
+def _ending(run: RunSummary) -> str:
+    if run.finished_at is None:
+        return outcome(run)
+    return f"{outcome(run)} · {duration(max(0.0, from_iso(run.finished_at) - from_iso(run.started_at)))}"
 
 
 def _cut(text: str, columns: int) -> str:
@@ -61,5 +67,3 @@ def _counts(run: RunSummary) -> Iterator[str]:
     for number, words in ((run.rejected, "rejected"), (run.in_doubt, "in doubt"), (run.unattempted, "not attempted")):
         if number:
             yield f"{number:,} {words}"
-    if run.finished_at is not None:
-        yield duration(max(0.0, from_iso(run.finished_at) - from_iso(run.started_at)))

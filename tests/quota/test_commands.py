@@ -217,9 +217,9 @@ def test_history_lists_every_run_with_its_counts_and_how_it_ended(limited):
     lines = text.splitlines()
     assert len(lines) == 4
     assert all(len(line) <= 100 for line in lines)
-    assert lines[0].endswith("quota reached (5)")
-    assert "apply · 1 write · 1 applied · 4 not attempted" in lines[1]
-    assert "apply · 2 writes · 2 applied · 2 not attempted" in lines[3]
+    assert "  quota reached (5) · " in lines[0]
+    assert lines[1] == "  apply · 1 write · 1 applied · 4 not attempted"
+    assert lines[3] == "  apply · 2 writes · 2 applied · 2 not attempted"
     first, second = limited.run("history", "--format", "json").json
     assert first["started_at"] <= second["started_at"]
     assert (second["writes"], second["applied"], second["exit_code"]) == (2, 2, 5)

@@ -12,6 +12,7 @@ from reconcile.app.project import open_journal
 from reconcile.core.entries import AppliedEntry, FinishedEntry, RunEntry, StateChangedEntry
 from reconcile.core.errors import StateError
 from reconcile.core.runs import RunWrites, writes_by_run
+from reconcile.core.state import State
 from reconcile.core.times import iso
 
 NOW = 1_772_446_440.0
@@ -193,7 +194,7 @@ def begin(backend, clock):
     return open_journal(SimpleNamespace(backend=backend), clock)
 
 
-def run_once(backend, clock, name, *, ends=True):
+def run_once(backend, clock, name, *, ends=True, takes_over=True):
     journal = begin(backend, clock)
     ledger = QuotaLedger(backend, "a", name, clock)
     journal.append(RunEntry(name, "apply", iso(clock.now()), account="a"))
@@ -204,7 +205,8 @@ def run_once(backend, clock, name, *, ends=True):
         clock.sent.append((name, clock.now()))
         journal.append(AppliedEntry(operation, abs(hash(operation)), iso(clock.now())))
     if ends:
-        ledger.take_over(name, [at for run, at in clock.sent if run == name])
+        if takes_over:
+            ledger.take_over(name, [at for run, at in clock.sent if run == name])
         journal.append(FinishedEntry(name, iso(clock.now()), 0))
         journal.commit(tool_version="t")
 
@@ -255,3 +257,25 @@ def test_no_command_needs_to_know_the_ledger_to_keep_the_count(backend, clock):
         correct_by_hand(backend, clock)
     assert b"intent" not in backend.store.journal
     assert len(charges(backend, now=clock.now()).writes) == 6
+
+
+def test_whoever_opens_the_journal_finds_the_writes_of_a_killed_run_in_the_ledger(backend, clock):
+    run_once(backend, clock, "r1", ends=False)
+    assert charges(backend, now=clock.now()).writes == ()
+    begin(backend, clock)
+    assert len(charges(backend, now=clock.now() + 1).writes) == 3
+
+
+def test_a_commit_lets_go_of_no_write_that_nobody_else_took_over(backend, clock):
+    run_once(backend, clock, "r1", takes_over=False)
+    assert len(charges(backend, now=clock.now() + 1).writes) == 3
+
+
+def test_a_pushed_state_lets_go_of_none_either(backend, clock):
+    run_once(backend, clock, "r1", takes_over=False)
+    journal = begin(backend, clock)
+    journal.append(RunEntry("r2", "apply", iso(clock.now()), account="a"), intent("o", "x", "r2", at=iso(clock.now())))
+    journal.append(AppliedEntry("o", 77, iso(clock.now())), FinishedEntry("r2", iso(clock.now()), 0))
+    journal.push(State("another-lineage", 9), who="ana", tool_version="t")
+    assert b"intent" not in backend.store.journal
+    assert len(charges(backend, now=clock.now() + 1).writes) == 4

@@ -20,94 +20,19 @@ with the first entry; a crash that tears it leaves nothing, and nothing had happ
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 
 from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, StateChangedEntry
 from reconcile.core.errors import StateError
-from reconcile.core.journalfile import Decoded, decode, decode_commit, decode_runs, encode, encode_runs
-from reconcile.core.operations import Folded, Folding, compact, fold
+from reconcile.core.folded import Folded
+from reconcile.core.journalfile import Decoded, decode, decode_runs, encode, encode_runs
+from reconcile.core.operations import Folding, compact, fold
 from reconcile.core.runs import RunSummary, RunWrites, writes_by_run
 from reconcile.core.state import State, next_state
-from reconcile.core.statefile import dump_state, load_state
+from reconcile.core.statefile import dump_state
 from reconcile.ports import Backend
-
-_READ_ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The state as it was read, and the version that a write has to find; None when there is no state yet."""
-
-    state: State
-    version: str | None
-
-
-def load(backend: Backend, *, new_lineage: Callable[[], str]) -> Loaded:
-    """The state as it is stored, without what the journal knows on top.
-
-    Where there is none, its lineage comes from the journal, if a run began and was killed before its first state was
-    written; else from `new_lineage`, and a state is born.
-
-    Raises:
-        StateError: The state cannot be read or believed, or is gone while its journal says that it was there.
-    """
-    stored = backend.read_state()
-    if stored is not None:
-        return Loaded(load_state(stored.data), stored.version)
-    entries = decode(backend.read_journal()).entries
-    if not entries:
-        return Loaded(State(new_lineage()), None)
-    header = entries[0]
-    if not isinstance(header, HeaderEntry):
-        return Loaded(State(""), None)  # folding it says what is wrong
-    if header.serial or _has_lost_push(entries):
-        raise StateError(
-            "state.json is gone, and its journal does not reach back to its beginning",
-            code="state-missing",
-            help="restore state.json.backup as state.json: the journal knows what was written since",
-        )
-    return Loaded(State(header.lineage), None)
-
-
-def _has_lost_push(entries: Sequence[Entry]) -> bool:
-    """Whether the journal builds on a state that was pushed, which it does not hold itself."""
-    pushed = [i for i, e in enumerate(entries) if isinstance(e, StateChangedEntry) and e.change == "push"]
-    return bool(pushed) and any(isinstance(entry, CommittedEntry) for entry in entries[pushed[-1] :])
-
-
-def read_folded(backend: Backend, state: State) -> Folded:
-    """The state with its journal laid over it, for whoever takes no lock; changes no byte, ignores a torn tail.
-
-    Costs one line when the journal ends with the commit of this very state and nothing is in doubt; the runs are left
-    out then, `read_runs` has them.
-
-    Raises:
-        StateError: The journal cannot be read or does not belong to the state.
-    """
-    commit = decode_commit(backend.last_journal_line())
-    if commit and commit.settled and (commit.serial, commit.lineage) == (state.serial, state.lineage):
-        return Folded(state)
-    return fold(state, decode(backend.read_journal()).entries)
-
-
-def read_current(backend: Backend, *, new_lineage: Callable[[], str]) -> Folded:
-    """Loads and folds without the lock, again when another run wrote a state between the two.
-
-    Raises:
-        StateError: As `load` and `read_folded`.
-    """
-    for _ in range(_READ_ATTEMPTS):
-        loaded = load(backend, new_lineage=new_lineage)
-        try:
-            return read_folded(backend, loaded.state)
-        except StateError:
-            now_there = backend.read_state()
-            if (now_there.version if now_there else None) == loaded.version:
-                raise
-    raise StateError(
-        "another run keeps writing the state", code="state-busy", help="wait until it has ended, then run this again"
-    )
+from reconcile.reading import Loaded
 
 
 def read_runs(backend: Backend, folded: Folded) -> list[RunSummary]:

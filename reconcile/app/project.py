@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconcile.adapters.secrets import TokenSources
     from reconcile.core.differences import FingerprintOf
     from reconcile.core.fingerprints import Fingerprints
-    from reconcile.core.operations import Folded
+    from reconcile.core.folded import Folded
     from reconcile.journal import Journal
     from reconcile.ports import Backend, Clock
 
@@ -160,7 +160,7 @@ def folded_state(project: Project) -> "Folded":
     Raises:
         StateError: It cannot be read or believed.
     """
-    from reconcile.journal import read_current
+    from reconcile.reading import read_current
 
     return read_current(project.backend, new_lineage=str)  # a state that does not exist yet has no lineage to show
 
@@ -175,7 +175,8 @@ def open_journal(project: Project, clock: "Clock") -> "Journal":
     """
     from reconcile.adapters.quota_ledger import absorb
     from reconcile.core.times import iso
-    from reconcile.journal import Journal, load
+    from reconcile.journal import Journal
+    from reconcile.reading import load
 
     backend = project.backend
     loaded = load(backend, new_lineage=_new_lineage)

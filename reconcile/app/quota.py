@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from reconcile.adapters.quota_ledger import Charges, account_of, read_charges
 from reconcile.app.project import Project
 from reconcile.core.changes import Limiting
+from reconcile.core.commit import decode_commit
 from reconcile.core.errors import InputError
-from reconcile.core.journalfile import decode, decode_commit
 from reconcile.core.quota import UNLIMITED, WindowUse, window_uses, writes_used_last_day
-from reconcile.core.runs import RunWrites, writes_by_run
+from reconcile.core.runs import RunWrites
 from reconcile.ports import Backend
 from reconcile.settings import read_credentials
 
@@ -106,4 +106,7 @@ def _open_writes(backend: Backend) -> dict[str, RunWrites]:
     """The writes that only the journal knows: of runs that nothing was committed after. Most often costs one line."""
     if decode_commit(backend.last_journal_line()) is not None:
         return {}
+    from reconcile.core.journalfile import decode
+    from reconcile.core.runs import writes_by_run
+
     return writes_by_run(decode(backend.read_journal()).entries)

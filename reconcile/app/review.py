@@ -6,8 +6,8 @@ from reconcile.app.project import Project, fingerprint_with, folded_state, keep_
 from reconcile.app.quota import limiting_of
 from reconcile.core.changes import Plan, Selection
 from reconcile.core.errors import UsageError
+from reconcile.core.folded import Folded
 from reconcile.core.manifest import Manifests
-from reconcile.core.operations import Folded
 from reconcile.core.plan import make_plan
 
 

@@ -13,7 +13,7 @@ from reconcile.apply.settle import UNREADABLE, SettlingTools, settle
 from reconcile.apply.twins import find_twins
 from reconcile.core.entries import ResolvedEntry
 from reconcile.core.errors import RefusedError, UsageError
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.records import Address, Secret
 from reconcile.core.report import Report, Result, Settlement, Twin
 from reconcile.core.times import iso

@@ -10,7 +10,7 @@ from reconcile.app.identity import lock_info, whoami
 from reconcile.app.project import Project, folded_state, open_journal
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import RefusedError, UsageError
-from reconcile.core.operations import Folded
+from reconcile.core.folded import Folded
 from reconcile.core.records import Address, StateRecord, is_address
 from reconcile.core.state import State
 from reconcile.core.statefile import dump_state, load_state

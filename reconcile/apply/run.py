@@ -13,7 +13,7 @@ from reconcile.apply.tools import Bounds, Tools
 from reconcile.core.changes import STATE_ONLY, Action, Change, Plan
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import ExitCode, ReconcileError
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.records import Address, Secret, StateRecord
 from reconcile.core.report import Report, Result, Stop
 from reconcile.core.times import iso

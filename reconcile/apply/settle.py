@@ -12,7 +12,7 @@ from reconcile.apply.lookup import Lookup
 from reconcile.apply.tools import Recorder
 from reconcile.core.entries import IntentEntry, ResolvedEntry
 from reconcile.core.errors import ApiError, ReconcileError
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.quota import QuotaError
 from reconcile.core.records import ObservedRecord, Secret
 from reconcile.core.report import Settlement

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from reconcile.apply.lookup import Lookup
 from reconcile.apply.settle import SettlingTools, is_ripe, suspects_in_full
 from reconcile.core.entries import CheckedEntry
-from reconcile.core.operations import Watch
+from reconcile.core.folded import Watch
 from reconcile.core.records import Address, StateRecord
 from reconcile.core.report import Twin
 from reconcile.core.settling import Likeness, likeness

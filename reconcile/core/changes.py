@@ -13,7 +13,7 @@ from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 
 if TYPE_CHECKING:
-    from reconcile.core.operations import Doubt
+    from reconcile.core.folded import Doubt
 
 
 class Action(StrEnum):

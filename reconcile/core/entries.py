@@ -7,6 +7,7 @@ This module owns their shape alone. What they mean together is `operations.py`, 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from reconcile.core.commit import CommittedEntry
 from reconcile.core.records import UNMANAGED, Address, Managed, Provider, StateRecord, Unmanaged
 
 FORMAT_VERSION = 1
@@ -167,23 +168,6 @@ class FinishedEntry:
     exit_code: int
     unattempted: int = 0
     type: Literal["finished"] = "finished"
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedEntry:
-    """The state with this serial and digest (SHA-256, hex) holds everything above. Durable before compaction.
-
-    Attributes:
-        lineage: The lineage of that state, so that this line can be believed without reading the header.
-        settled: Whether no write above is in doubt; only then may a reader without the lock stop at this line.
-    """
-
-    serial: int
-    digest: str
-    at: str
-    lineage: str = ""
-    settled: bool = False
-    type: Literal["committed"] = "committed"
 
 
 Entry: TypeAlias = (

@@ -12,16 +12,14 @@ from zlib import crc32
 
 import orjson
 
-from reconcile.core.entries import FORMAT_VERSION, CommittedEntry, Entry
+from reconcile.core.commit import ENTRY_FROM, MIDDLE, PREFIX
+from reconcile.core.entries import FORMAT_VERSION, Entry
 from reconcile.core.errors import StateError
 from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
 from reconcile.core.runs import RunSummary
 
 _ENTRY_TYPES: Final[dict[str, type[Entry]]] = {cls.__dataclass_fields__["type"].default: cls for cls in get_args(Entry)}
-_PREFIX: Final = b'{"crc":"'
-_MIDDLE: Final = b'","entry":'
-_CRC_AT: Final = slice(len(_PREFIX), len(_PREFIX) + 8)
-_ENTRY_FROM: Final = len(_PREFIX) + 8 + len(_MIDDLE)
+_CRC_AT: Final = slice(len(PREFIX), len(PREFIX) + 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def encode(entries: Iterable[Entry], previous_crc: int = 0) -> tuple[bytes, int]
     for entry in entries:
         written = orjson.dumps(to_plain(entry))
         crc = crc32(written, crc)
-        lines.append(b"%b%08x%b%b}\n" % (_PREFIX, crc, _MIDDLE, written))
+        lines.append(b"%b%08x%b%b}\n" % (PREFIX, crc, MIDDLE, written))
     return b"".join(lines), crc
 
 
@@ -64,9 +62,9 @@ def decode(data: bytes) -> Decoded:
     lines = data.split(b"\n")
     unended = lines.pop()
     for number, line in enumerate(lines, 1):
-        written = line[_ENTRY_FROM:-1]
+        written = line[ENTRY_FROM:-1]
         following = crc32(written, crc)
-        if line != b"%b%08x%b%b}" % (_PREFIX, following, _MIDDLE, written):
+        if line != b"%b%08x%b%b}" % (PREFIX, following, MIDDLE, written):
             if number == len(lines) and not unended:
                 return Decoded(tuple(entries), crc, torn=offset)
             raise _corrupt("fails its checksum", number, offset)
@@ -74,21 +72,6 @@ def decode(data: bytes) -> Decoded:
         crc = following
         offset += len(line) + 1
     return Decoded(tuple(entries), crc, torn=offset if unended else None)
-
-
-def decode_commit(line: bytes) -> CommittedEntry | None:
-    """The commit that a journal's last line states; None when it states something else or cannot be read.
-
-    Its checksum continues a line that was not read, so it proves nothing here; what it says has to fit the state.
-    """
-    if not (line.startswith(_PREFIX) and line.endswith(b"}\n")):
-        return None
-    try:
-        raw = cast("Plain", orjson.loads(line[_ENTRY_FROM:-2]))
-    except orjson.JSONDecodeError:
-        return None
-    is_commit = isinstance(cast("object", raw), dict) and raw.get("type") == "committed"
-    return reader_of(CommittedEntry)(raw) if is_commit else None
 
 
 def encode_runs(runs: Iterable[RunSummary]) -> bytes:

@@ -8,11 +8,10 @@ Folding twice gives what folding once gives: an entry that takes something away 
 so replaying it over a state that already moved on does nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from reconcile.core.entries import (
-    FORMAT_VERSION,
     AppliedEntry,
     CheckedEntry,
     CommittedEntry,
@@ -25,77 +24,12 @@ from reconcile.core.entries import (
     ResolvedEntry,
     RunEntry,
     StateChangedEntry,
-    WriteAction,
 )
 from reconcile.core.errors import StateError
-from reconcile.core.records import Address, StateRecord
+from reconcile.core.folded import Doubt, Folded, Watch
+from reconcile.core.records import StateRecord
 from reconcile.core.runs import RunInProgress, RunSummary
 from reconcile.core.state import State
-
-__all__ = [
-    "FORMAT_VERSION",
-    "AppliedEntry",
-    "CommittedEntry",
-    "Doubt",
-    "Entry",
-    "FinishedEntry",
-    "Folded",
-    "Folding",
-    "HeaderEntry",
-    "InDoubtEntry",
-    "IntentEntry",
-    "NoEffectEntry",
-    "ResolvedEntry",
-    "RunEntry",
-    "RunSummary",
-    "StateChangedEntry",
-    "WriteAction",
-    "compact",
-    "fold",
-    "record_of",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A write whose outcome is unknown: its intent, what was last seen of it, and when (UTC, ISO 8601)."""
-
-    intent: IntentEntry
-    seen: str = "the run ended before the outcome was recorded"
-    ids: tuple[int, ...] = ()
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A doubt that was settled, whose request may still take effect late: its invoice is to be listed once more."""
-
-    intent: IntentEntry
-    resolved: ResolvedEntry
-
-    @property
-    def id(self) -> int | None:
-        """The record that was adopted; None when it counted as not created."""
-        return self.resolved.id
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """What a state and its journal say together.
-
-    Attributes:
-        state: The state's records with everything the journal knows laid over them; the serial is the state's own.
-        doubts: Open intents by address.
-        watches: Settled doubts whose invoices are to be listed once more.
-        runs: Every run the journal still holds, oldest first.
-        is_ahead: Whether the journal knows something that the state file does not.
-    """
-
-    state: State
-    doubts: Mapping[Address, Doubt] = field(default_factory=dict[Address, Doubt])
-    watches: tuple[Watch, ...] = ()
-    runs: tuple[RunSummary, ...] = ()
-    is_ahead: bool = False
 
 
 def fold(state: State, entries: Iterable[Entry]) -> Folded:

@@ -34,7 +34,7 @@ from reconcile.core.safety import Safety
 from reconcile.core.state import State
 
 if TYPE_CHECKING:
-    from reconcile.core.operations import Doubt
+    from reconcile.core.folded import Doubt
 
 _EVERYTHING = Selection()
 _PUBLISHED = Limiting()

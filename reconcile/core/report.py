@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from reconcile.core.changes import Change
 from reconcile.core.errors import ExitCode, gravest
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.records import Address
 
 Status: TypeAlias = Literal["applied", "adopted", "exists", "rejected", "in_doubt", "unattempted"]

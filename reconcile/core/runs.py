@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from reconcile.core.entries import Entry, FinishedEntry, IntentEntry, RunEntry
 from reconcile.core.times import from_iso
+
+if TYPE_CHECKING:
+    from reconcile.core.entries import Entry, FinishedEntry, RunEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class RunWrites:
     times: tuple[float, ...]
 
 
-def writes_by_run(entries: Iterable[Entry]) -> dict[str, RunWrites]:
+def writes_by_run(entries: "Iterable[Entry]") -> dict[str, RunWrites]:
     """The writes of every run that keeps to a quota, as far as the entries go.
 
     An intent's time was cut to the second, so it counts at that second's end: never before it left.
     """
+    from reconcile.core.entries import IntentEntry, RunEntry
+
     accounts: dict[str, str] = {}
     times: dict[str, list[float]] = {}
     for entry in entries:
@@ -59,7 +64,7 @@ class RunInProgress:
 
     __slots__ = ("began", "counts", "finished")
 
-    def __init__(self, began: RunEntry) -> None:
+    def __init__(self, began: "RunEntry") -> None:
         self.began = began
         self.counts: dict[str, int] = {}
         self.finished: FinishedEntry | None = None

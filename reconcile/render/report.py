@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from reconcile.core.diagnostics import Location
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.report import Report, Result, Status
 from reconcile.render.escape import escaped
 from reconcile.render.settled import settled_as_text, settlement_as_json, twin_as_json, unchecked_as_text

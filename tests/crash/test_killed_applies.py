@@ -20,9 +20,9 @@ import pytest
 from project_folder import Folder
 
 from reconcile.adapters.backends.local import LocalBackend
-from reconcile.core.operations import Folded
+from reconcile.core.folded import Folded
 from reconcile.core.times import from_iso
-from reconcile.journal import read_current
+from reconcile.reading import read_current
 from reconcile.sandbox.server import Sandbox, SandboxOptions, running_sandbox
 
 KILLS_EACH = 5

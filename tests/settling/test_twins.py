@@ -17,7 +17,8 @@ from reconcile.core.entries import (
     StateChangedEntry,
 )
 from reconcile.core.errors import ApiError
-from reconcile.core.operations import Watch, compact, fold
+from reconcile.core.folded import Watch
+from reconcile.core.operations import compact, fold
 from reconcile.core.report import Twin
 from reconcile.core.times import iso
 

@@ -9,7 +9,7 @@ from reconcile.apply import Bounds, Report, Tools, apply_plan
 from reconcile.core.changes import Plan
 from reconcile.core.entries import AppliedEntry, Entry, InDoubtEntry, IntentEntry, NoEffectEntry
 from reconcile.core.errors import ReconcileError, StateError
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.outcomes import Answer, Seen
 from reconcile.core.records import Address, ObservedRecord, PaymentToken, Secret
 from reconcile.ports import LockInfo

@@ -8,8 +8,8 @@ from reconcile.core.changes import Limiting, Plan, Safety, Selection
 from reconcile.core.diagnostics import Location
 from reconcile.core.differences import FingerprintOf
 from reconcile.core.entries import IntentEntry
+from reconcile.core.folded import Doubt
 from reconcile.core.manifest import Import, Manifests, Moved, Removed
-from reconcile.core.operations import Doubt
 from reconcile.core.plan import make_plan
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord

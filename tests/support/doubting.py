@@ -8,7 +8,7 @@ from declarations import doubt
 
 from reconcile.apply.settle import SettlingTools, settle
 from reconcile.core.entries import ResolvedEntry
-from reconcile.core.operations import Doubt
+from reconcile.core.folded import Doubt
 from reconcile.core.records import Secret
 from reconcile.core.report import Settlement
 from reconcile.core.times import iso

@@ -9,8 +9,9 @@ from pathlib import Path
 from reconcile.adapters.backends.local import LocalBackend
 from reconcile.core.entries import AppliedEntry, IntentEntry, RunEntry
 from reconcile.core.errors import LockedError
-from reconcile.journal import Journal, load
+from reconcile.journal import Journal
 from reconcile.ports import LockInfo
+from reconcile.reading import load
 
 AT = "2026-03-02T10:14:00Z"
 THREADS = 4

@@ -10,7 +10,8 @@ import pytest
 from journal_entries import lock_info
 
 from reconcile.core.errors import LockedError
-from reconcile.journal import Journal, load, read_current
+from reconcile.journal import Journal
+from reconcile.reading import load, read_current
 
 APPENDER = str(Path(__file__).parent / "appender.py")
 LIMIT = 30  # seconds; only against a hang

@@ -18,10 +18,12 @@ from reconcile.core.entries import (
     ResolvedEntry,
     StateChangedEntry,
 )
+from reconcile.core.folded import Folded
 from reconcile.core.journalfile import decode
-from reconcile.core.operations import Folded, fold
+from reconcile.core.operations import fold
 from reconcile.core.state import State
-from reconcile.journal import Journal, load, read_current, read_runs
+from reconcile.journal import Journal, read_runs
+from reconcile.reading import load, read_current
 
 LINEAGE = "lineage-1"
 ADDRESSES = st.sampled_from(["a", "b", "c", "d"])

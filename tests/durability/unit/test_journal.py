@@ -10,7 +10,8 @@ from reconcile.core.errors import StateError
 from reconcile.core.journalfile import decode, decode_runs, encode
 from reconcile.core.state import State
 from reconcile.core.statefile import dump_state, load_state
-from reconcile.journal import Journal, load, read_current, read_folded, read_runs
+from reconcile.journal import Journal, read_runs
+from reconcile.reading import load, read_current, read_folded
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import orjson
 import pytest
 from journal_entries import AT, creates, failure_of, intent, record, run_of
 
+from reconcile.core.commit import decode_commit
 from reconcile.core.entries import (
     CommittedEntry,
     FinishedEntry,
@@ -14,8 +15,8 @@ from reconcile.core.entries import (
     StateChangedEntry,
 )
 from reconcile.core.errors import StateError
-from reconcile.core.journalfile import Decoded, decode, decode_commit, decode_runs, encode, encode_runs
-from reconcile.core.operations import RunSummary
+from reconcile.core.journalfile import Decoded, decode, decode_runs, encode, encode_runs
+from reconcile.core.runs import RunSummary
 
 EVERY_KIND = (
     HeaderEntry("lineage-1", 3),

@@ -87,6 +87,8 @@ def settled(scene: Scene) -> list[Entry]:
 def test_a_watch_survives_compaction_however_often_and_adopts_nothing_anew(scene: Scene) -> None:
     entries = settled(scene)
     entries[2] = ResolvedEntry("op-a", AT, "adopted", 9)
+    kept = fold(state({}, serial=4), compact(entries, 4))
+    assert (kept.state.records, kept.is_ahead) == ({}, False), "the state of that serial holds what was adopted"
     for serial in (5, 6):
         entries = [*compact(entries, serial - 1), CommittedEntry(serial, "", AT)]
     folded = fold(state({}, serial=6), entries)

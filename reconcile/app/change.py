@@ -21,7 +21,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.core.records import Address, PaymentToken, Secret
 from reconcile.core.times import iso
 from reconcile.journal import Journal
-from reconcile.ports import HeldLock, Reporter
+from reconcile.ports import Clock, HeldLock, Reporter
 from reconcile.render.report import report_as_json
 
 
@@ -62,14 +62,16 @@ class _Bench:
     options: ApplyOptions
     audience: Audience
     interruption: Interruption
-    clock: SystemClock
+    clock: Clock
     connection: Connection
     lock: HeldLock
     journal: Journal
 
 
-def apply(project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption) -> Report:
-    """Plans, asks, creates what is missing, and records it.
+def apply(
+    project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption, clock: Clock | None = None
+) -> Report:
+    """Plans, asks, creates what is missing, and records it; by this machine's clock, unless another one is given.
 
     Raises:
         DiagnosedError: The manifests hold errors, or a token that would be sent is not at hand.
@@ -78,7 +80,7 @@ def apply(project: Project, options: ApplyOptions, audience: Audience, interrupt
         StateError: The state or the journal cannot be read or written.
     """
     manifests = load_declared(project)
-    clock = SystemClock(interruption)
+    clock = clock or SystemClock(interruption)
     info = lock_info("apply", clock.now())
     with (
         connect(project, options.sandbox, clock) as connection,

@@ -1,6 +1,7 @@
 """A whole apply inside the test's process: the real one, over the files, the clock and the server that a test chooses."""
 
 import gc
+import socket
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -83,11 +84,10 @@ def environ_for(url: str, **more: str) -> dict[str, str]:
     return UNPACED | {"NEXUDUS_BASE_URL": url} | short | more
 
 
-def declare(folder: Path, count: int, *, invoices: int | None = None) -> None:
-    """That many records, whose notes are their addresses; several share an invoice where there are fewer of those."""
-    among = invoices or count
+def declare(folder: Path, count: int) -> None:
+    """That many records, whose notes are their addresses; every fourth shares its invoice with the one before."""
     entries = "".join(
-        f"  inv-{number:03}: {{coworker_invoice_id: {number % among + 1}, notes: inv-{number:03}}}\n"
+        f"  inv-{number:03}: {{coworker_invoice_id: {number * 3 // 4 + 1}, notes: inv-{number:03}}}\n"
         for number in range(count)
     )
     (folder / "manifests").mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def apply_inside(
 def recover(state: Path, files: FileOperations = REAL) -> Folded:
     """What any command under the lock does first: reads, mends and commits."""
     backend = LocalBackend(state, files)
-    with backend.lock(LockInfo("recovery", "recovery", "ana", "here", 1, AT), timeout=0):
+    with backend.lock(LockInfo("recovery", "recovery", "ana", socket.gethostname(), 1, AT), timeout=0):
         journal = Journal.open(backend, load(backend, new_lineage=lambda: "born again"), now=lambda: AT)
         folded = journal.folded
         journal.commit(tool_version="1")

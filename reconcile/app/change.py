@@ -86,7 +86,7 @@ def apply(
         connect(project, options.sandbox, clock) as connection,
         project.backend.lock(info, timeout=options.lock_timeout) as lock,
     ):
-        journal = open_journal(project, clock)
+        journal = open_journal(project, clock, lock)
         keep_loaded()
         return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)
 

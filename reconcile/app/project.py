@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconcile.core.fingerprints import Fingerprints
     from reconcile.core.operations import Folded
     from reconcile.journal import Journal
-    from reconcile.ports import Backend, Clock
+    from reconcile.ports import Backend, Clock, HeldLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def folded_state(project: Project) -> "Folded":
     return read_current(project.backend, new_lineage=str)  # a state that does not exist yet has no lineage to show
 
 
-def open_journal(project: Project, clock: "Clock") -> "Journal":
-    """The journal, open for writing; the lock must be held.
+def open_journal(project: Project, clock: "Clock", lock: "HeldLock") -> "Journal":
+    """The journal, open for writing for as long as the lock is held.
 
     Raises:
         StateError: State or journal cannot be read or believed.
@@ -141,7 +141,7 @@ def open_journal(project: Project, clock: "Clock") -> "Journal":
     from reconcile.journal import Journal, load
 
     loaded = load(project.backend, new_lineage=_new_lineage)
-    return Journal.open(project.backend, loaded, now=lambda: iso(clock.now()))
+    return Journal.open(project.backend, loaded, now=lambda: iso(clock.now()), is_ours=lock.is_held)
 
 
 def keep_loaded() -> None:

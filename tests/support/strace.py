@@ -21,7 +21,7 @@ CALLS = (
 
 TIMEOUT = 120  # seconds; only against a hang
 
-_LINE = re.compile(r"(\d+) (\w+)\(")
+_LINE = re.compile(r"(\d+) +(\w+)\(")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ the protocol assumes (A2).
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from runners import Runner, Runners
 from reconcile.adapters.file_lock import lock_holder
 from reconcile.ports import LockInfo
 
-RACES = size(24, 1_000)
+RACES = size(28, 1_000)
 PARTS = 4
 RECORDS = 3
 ONE, TWO = "one", "two"
@@ -63,9 +62,16 @@ class Course:
     def sent_by(self, name: str) -> list[Request]:
         return [request for request in self.ledger.creates if request.sender == f"Bearer token-{name}"]
 
-    def apply_until_a_create_is_in_flight(self, then: Callable[[Runner], None]) -> Runner:
+    def unlock_elsewhere(self) -> None:
+        """Removes the lock as another host does that shares the folder, and not the system's lock: by another file."""
+        elsewhere = self.lock.with_name("lock-elsewhere")
+        elsewhere.touch(0o600)
+        elsewhere.replace(self.lock)
+
+    def apply_until_a_create_is_in_flight(self, then: Callable[[Runner], None], *, before_last: bool = False) -> Runner:
         """Runner one, on which `then` is done while a create of its has taken effect and is not answered."""
-        nth, started, reached = self.random.randrange(1, RECORDS + 1), threading.Event(), threading.Event()
+        nth = self.random.randrange(1, RECORDS + (0 if before_last else 1))
+        started, reached = threading.Event(), threading.Event()
         runner: list[Runner] = []
 
         def before_answer(request: Request) -> None:
@@ -105,18 +111,36 @@ def one_is_paused(course: Course) -> None:
 
 
 def one_is_paused_and_unlocked_elsewhere(course: Course) -> None:
-    """On a shared folder, where the system's lock does not reach the other host: there the file is another one."""
+    """On a shared folder, where the system's lock does not reach the other host."""
     paused = course.apply_until_a_create_is_in_flight(Runner.stop)
     sent = len(course.sent_by(ONE))
-    elsewhere = course.lock.with_name("lock-elsewhere")
-    elsewhere.touch(0o600)
-    os.replace(elsewhere, course.lock)
+    course.unlock_elsewhere()
     other = course.apply(TWO)
     assert other.wait() == 0, other.said()
     paused.go_on()
     code = paused.wait()
     assert len(course.sent_by(ONE)) == sent, "sent after the lock was lost"
     assert code == 1, paused.said()
+
+
+def one_goes_on_while_the_other_writes(course: Course) -> None:
+    """The same, but the one that lost its lock wakes up in the middle of the other's run: it must not touch a thing."""
+    paused = course.apply_until_a_create_is_in_flight(Runner.stop, before_last=True)
+    sent, woken = len(course.sent_by(ONE)), threading.Event()
+    course.unlock_elsewhere()
+
+    def before_answer(request: Request) -> None:
+        if request.sender == f"Bearer token-{TWO}" and not woken.is_set():
+            woken.set()
+            paused.go_on()
+            paused.linger()
+
+    course.ledger.before_answer = before_answer
+    other = course.apply(TWO)
+    assert other.wait() == 0, other.said()
+    assert len(course.sent_by(ONE)) == sent, "sent after the lock was lost"
+    assert woken.is_set()
+    assert paused.wait() == 1, paused.said()
 
 
 def one_was_on_another_host(course: Course) -> None:
@@ -145,6 +169,7 @@ RACED = [
     both_start_at_once,
     one_is_paused,
     one_is_paused_and_unlocked_elsewhere,
+    one_goes_on_while_the_other_writes,
     one_was_on_another_host,
     one_is_killed,
 ]

@@ -7,16 +7,18 @@ from itertools import count
 
 from reconcile import __version__
 from reconcile.adapters.clock import Interruption, SystemClock
+from reconcile.adapters.pacing import WaitInterruptedError
 from reconcile.app.connection import Connection, SandboxWishes, connect
 from reconcile.app.identity import lock_info, run_entry
 from reconcile.app.project import Project, keep_loaded, load_declared, open_journal
 from reconcile.app.review import plan_from
-from reconcile.app.settling import Settled, settle_doubts, settled_results
+from reconcile.app.settling import Settled, report_of, settle_doubts, settled_results
 from reconcile.apply import Bounds, Report, Tools, apply_plan
+from reconcile.apply.stops import INTERRUPTED
 from reconcile.core.changes import Action, Plan, Refusal, Selection
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.entries import FinishedEntry
-from reconcile.core.errors import ApiError, DiagnosedError, RefusedError
+from reconcile.core.errors import DiagnosedError, ExitCode, RefusedError
 from reconcile.core.manifest import Manifests
 from reconcile.core.records import Address, PaymentToken, Secret
 from reconcile.core.times import iso
@@ -97,6 +99,15 @@ def _apply(bench: _Bench, manifests: Manifests) -> Report:
     folded = bench.journal.folded
     plan = plan_from(bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False)
     bench.audience.show(plan, settled)
+    try:
+        return _do(bench, plan, settled)
+    except RefusedError as refused:
+        if report_of(bench.journal, settled).exit_code is ExitCode.IN_DOUBT:
+            refused.exit_code = ExitCode.IN_DOUBT  # what a refusal leaves in doubt is graver than the refusal
+        raise
+
+
+def _do(bench: _Bench, plan: Plan, settled: Settled) -> Report:
     _refuse(plan)
     if not _has_work(plan):
         return _finish_without_work(bench, plan, settled)
@@ -106,11 +117,9 @@ def _apply(bench: _Bench, manifests: Manifests) -> Report:
 
 
 def _finish_without_work(bench: _Bench, plan: Plan, settled: Settled) -> Report:
-    folded = bench.journal.folded
-    bench.journal.commit(
-        tool_version=__version__
-    )  # what a killed run or a settled doubt left, the state has yet to hold
-    report = Report(doubts=tuple(folded.doubts.values()), settlements=settled.settlements, twins=settled.twins)
+    # What a killed run or a settled doubt left, the state has yet to hold.
+    bench.journal.commit(tool_version=__version__)
+    report = report_of(bench.journal, settled)
     with bench.audience.reporter(plan) as reporter:
         reporter.tell("run_finished", report_as_json(report))
     return report
@@ -133,33 +142,44 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Sett
             known_ids=[record.id for record in folded.state.records.values()],
             doubts=tuple(folded.doubts.values()),
         )
-        report = replace(report, settlements=settled.settlements, twins=settled.twins)
         if bench.lock.is_held():
-            report = _end_run(bench, entry.run, report)
+            report = _end_run(bench, entry.run, report, settled, reporter)
         reporter.tell("run_finished", {"run": entry.run} | report_as_json(report))
     return report
 
 
-def _end_run(bench: _Bench, run: str, report: Report) -> Report:
-    """Looks at what the run itself left in doubt, ends it in the journal, and writes the state."""
-    report = _settle_own(bench, report)
+def _end_run(bench: _Bench, run: str, report: Report, settled: Settled, reporter: Reporter) -> Report:
+    """Looks at what the run saw in doubt, ends it in the journal, and writes the state."""
+    report = _look_once_more(bench, report, settled, reporter)
     unattempted = len(report.having("unattempted"))
     bench.journal.append(FinishedEntry(run, iso(bench.clock.now()), int(report.exit_code), unattempted))
     bench.journal.commit(tool_version=__version__)
     return report
 
 
-def _settle_own(bench: _Bench, report: Report) -> Report:
-    if not report.having("in_doubt") or bench.interruption.is_requested():
-        return report
-    try:
-        settled = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock)
-    except ApiError:
-        return report  # in doubt it stays; the next run begins with this
-    results = settled_results(report.results, settled.settlements)
+def _look_once_more(bench: _Bench, report: Report, settled: Settled, reporter: Reporter) -> Report:
+    """After a run that saw doubt, its own or an earlier one, the invoices concerned are read again."""
+    stop, later = report.stop, settled
+    if (settled.settlements or report.having("in_doubt")) and not bench.interruption.is_requested():
+        try:
+            later = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock, is_end=True)
+        except WaitInterruptedError:
+            stop = stop or INTERRUPTED
+    results = report.results if later is settled else settled_results(report.results, later.settlements)
+    settled = settled.then(later)
+    for before, result in zip(report.results, results, strict=True):
+        if result.status == "adopted" != before.status:
+            reporter.tell("adopted", {"address": result.change.address, "id": result.id})
     own = {result.change.address for result in results}
-    doubts = tuple(doubt for address, doubt in bench.journal.folded.doubts.items() if address not in own)
-    return replace(report, results=results, doubts=doubts)
+    return replace(
+        report,
+        results=results,
+        stop=stop,
+        doubts=tuple(doubt for address, doubt in bench.journal.folded.doubts.items() if address not in own),
+        settlements=settled.settlements,
+        twins=settled.twins,
+        unchecked=settled.unchecked,
+    )
 
 
 def _tools(bench: _Bench, reporter: Reporter, run: str) -> Tools:

@@ -9,7 +9,7 @@ from reconcile.adapters.clock import Interruption, SystemClock
 from reconcile.app.connection import SandboxWishes, connect
 from reconcile.app.identity import lock_info, whoami
 from reconcile.app.project import Project, open_journal
-from reconcile.apply.settle import SettlingTools, settle
+from reconcile.apply.settle import UNREADABLE, SettlingTools, settle
 from reconcile.apply.twins import find_twins
 from reconcile.core.entries import ResolvedEntry
 from reconcile.core.errors import RefusedError, UsageError
@@ -23,19 +23,41 @@ from reconcile.ports import Clock, PaymentTokens
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What reading has settled, and the late twins it has seen."""
+    """What reading has settled, and the late twins it has seen; `unchecked` says why none could be looked for."""
 
     settlements: tuple[Settlement, ...] = ()
     twins: tuple[Twin, ...] = ()
+    unchecked: str = ""
+
+    def then(self, later: "Settled") -> "Settled":
+        """Both together, where the later look at an address counts."""
+        verdicts = {s.doubt.intent.operation: s for s in (*self.settlements, *later.settlements)}
+        return Settled(tuple(verdicts.values()), later.twins, later.unchecked)
 
 
 def settle_doubts(
-    project: Project, journal: Journal, api: PaymentTokens, clock: Clock, only: Address | None = None
+    project: Project,
+    journal: Journal,
+    api: PaymentTokens,
+    clock: Clock,
+    *,
+    only: Address | None = None,
+    is_end: bool = False,
 ) -> Settled:
     """Settles what can be settled now; asks the API nothing where there is neither doubt nor anything to look at again.
 
+    What cannot be read stays as it is, and is said: it must not hold up what has nothing to do with it.
+
+    Args:
+        project: For its key and its settle time.
+        journal: Takes the verdicts.
+        api: Where to read.
+        clock: For the settle time, and for the wait between two listings.
+        only: One address; None for all.
+        is_end: Whether the run ends with this. Then nothing counts as not created, since nothing would be created in
+            its place any more; and what it settled is looked at once more by the next run, too.
+
     Raises:
-        ApiError: The API cannot be read; what was settled until then is in the journal.
         StateError: The journal cannot be written.
     """
     folded = journal.folded
@@ -44,8 +66,13 @@ def settle_doubts(
     if not doubts and not watches:
         return Settled()
     tools = _tools(project, journal, api, clock)
-    settlements = tuple(settle(doubts, tools)) if doubts else ()
-    twins = find_twins(watches, journal.folded.state.records, tools) if watches else ()
+    settlements = tuple(settle(doubts, tools, by_absence=not is_end)) if doubts else ()
+    if not watches:
+        return Settled(settlements)
+    try:
+        twins = find_twins(watches, journal.folded.state.records, tools, may_close=not is_end)
+    except UNREADABLE as error:
+        return Settled(settlements, unchecked=error.message)
     return Settled(settlements, twins)
 
 
@@ -79,9 +106,8 @@ def _after(result: Result, settlement: Settlement | None) -> Result:
         return result
     if settlement.verdict == "adopted":
         return replace(result, status="adopted", id=settlement.id, words="")
-    if settlement.verdict == "not_created":
-        return replace(result, status="unattempted", words="was proven not to exist; apply again")
-    return replace(result, words=f"{result.words}; {settlement.words}")
+    listed = f": {', '.join(map(str, settlement.ids))}" if settlement.ids else ""
+    return replace(result, words=f"{result.words}; {settlement.words}{listed}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +133,7 @@ def resolve(project: Project, options: ResolveOptions) -> Report:
     Raises:
         UsageError: Nothing is in doubt at the address.
         RefusedError: The record to adopt does not fit.
-        ApiError: The API cannot be read.
+        ApiError: The record to adopt cannot be read.
         StateError: The journal cannot be written.
     """
     clock = SystemClock(Interruption())
@@ -116,13 +142,23 @@ def resolve(project: Project, options: ResolveOptions) -> Report:
         doubt = _doubt_at(journal, options.address) if options.address is not None else None
         if doubt is not None and options.not_created:
             settled = Settled((_take_word(journal, clock, doubt, None),))
+        elif not journal.folded.doubts and not journal.folded.watches:
+            settled = Settled()  # needs no credentials
         else:
             with connect(project, options.sandbox, clock) as connection:
                 settled = _settle_or_adopt(project, journal, connection.api, clock, doubt, options)
         journal.commit(tool_version=__version__)
-        return Report(
-            doubts=tuple(journal.folded.doubts.values()), settlements=settled.settlements, twins=settled.twins
-        )
+        return report_of(journal, settled)
+
+
+def report_of(journal: Journal, settled: Settled) -> Report:
+    """What is still in doubt, and what became of the rest, where nothing else was done."""
+    return Report(
+        doubts=tuple(journal.folded.doubts.values()),
+        settlements=settled.settlements,
+        twins=settled.twins,
+        unchecked=settled.unchecked,
+    )
 
 
 def _settle_or_adopt(
@@ -134,7 +170,7 @@ def _settle_or_adopt(
     options: ResolveOptions,
 ) -> Settled:
     if doubt is None or options.adopt is None:
-        return settle_doubts(project, journal, api, clock, options.address)
+        return settle_doubts(project, journal, api, clock, only=options.address)
     _refuse_unfit(journal, api, doubt, options.adopt)
     return Settled((_take_word(journal, clock, doubt, options.adopt),))
 

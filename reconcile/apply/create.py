@@ -199,10 +199,13 @@ class Creator:
 
     def _judge(self, seen: Seen) -> Outcome:
         with self._claiming:  # two answers that name the same id cannot both be believed
-            outcome = classify(seen, self._known_ids.__contains__)
+            outcome = classify(seen, self._is_known)
             if isinstance(outcome, Applied):
                 self._known_ids.add(outcome.id)
         return outcome
+
+    def _is_known(self, record_id: int) -> bool:
+        return record_id in self._known_ids or self._guard.has_seen(record_id)
 
     def _claim(self, record_id: int) -> None:
         with self._claiming:

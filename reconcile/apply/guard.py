@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconcile.apply.lookup import Lookup
 from reconcile.core.entries import IntentEntry
-from reconcile.core.records import Secret
+from reconcile.core.records import ObservedRecord, Secret
 from reconcile.core.settling import Likeness, could_match, likeness
 from reconcile.ports import PaymentTokens
 
@@ -53,15 +53,19 @@ class Guard:
         """
         rows = self._lookup.at(intent.coworker_invoice_id)
         suspects = [row for row in rows if row.id not in self._owned and could_match(intent, row, self._fingerprint)]
-        matches = tuple(row.id for row in suspects if self._is_match(intent, row.id))
+        matches = tuple(row.id for row in suspects if self._is_match(intent, row))
         with self._lock:
             created = self._created.get(intent.coworker_invoice_id, [])
             baseline = sorted({row.id for row in rows} | set(created))
         return Found(tuple(baseline), matches)
 
-    def _is_match(self, intent: IntentEntry, record_id: int) -> bool:
-        record = self._api.get(record_id)
-        return record is not None and likeness(intent, record, self._fingerprint) is Likeness.FULL
+    def _is_match(self, intent: IntentEntry, row: ObservedRecord) -> bool:
+        record = self._api.get(row.id) or row  # where lists and reads disagree, the list may be the one that is right
+        return likeness(intent, record, self._fingerprint) is Likeness.FULL
+
+    def has_seen(self, record_id: int) -> bool:
+        """Whether a record was there before: no create of this run made it."""
+        return self._lookup.has_seen(record_id)
 
     def note_created(self, invoice: int, record_id: int) -> None:
         """Remembers what this run created, which the rows read before do not show."""

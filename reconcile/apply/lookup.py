@@ -3,7 +3,7 @@
 Every answer is complete or an error; an error is never an empty list. Decides nothing about what it finds.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from math import ceil
 
 from reconcile.core.records import ObservedRecord
@@ -29,8 +29,9 @@ class Lookup:
     def __init__(self, api: PaymentTokens, invoices: Collection[int]) -> None:
         self._api = api
         self._rows: dict[int, list[ObservedRecord]] = {}
+        self._ids: set[int] = set()
         if len(invoices) > _FEW and ceil(api.count_records() / PAGE) < len(invoices):
-            self._rows = _by_invoice(api.list_records(), invoices)
+            self._rows = _by_invoice(self._noted(api.list_records()), invoices)
 
     def at(self, invoice: int) -> list[ObservedRecord]:
         """The rows of an invoice; a null in one may mean "not filled in".
@@ -39,8 +40,17 @@ class Lookup:
             ApiError: They cannot be read completely.
         """
         if invoice not in self._rows:
-            self._rows[invoice] = list(self._api.list_records(invoice))
+            self._rows[invoice] = list(self._noted(self._api.list_records(invoice)))
         return self._rows[invoice]
+
+    def has_seen(self, record_id: int) -> bool:
+        """Whether a listing showed that id, at whichever invoice."""
+        return record_id in self._ids
+
+    def _noted(self, rows: Iterable[ObservedRecord]) -> Iterator[ObservedRecord]:
+        for row in rows:
+            self._ids.add(row.id)
+            yield row
 
 
 def _by_invoice(rows: Iterable[ObservedRecord], invoices: Collection[int]) -> dict[int, list[ObservedRecord]]:

@@ -16,12 +16,19 @@ from reconcile.core.times import iso
 
 
 def find_twins(
-    watches: Sequence[Watch], records: Mapping[Address, StateRecord], tools: SettlingTools
+    watches: Sequence[Watch], records: Mapping[Address, StateRecord], tools: SettlingTools, *, may_close: bool
 ) -> tuple[Twin, ...]:
-    """The late twins there are now. A watch whose time is over, and that saw none, is closed.
+    """The late twins there are now.
+
+    Args:
+        watches: The doubts that were settled.
+        records: What the state holds.
+        tools: What to act through.
+        may_close: Whether a watch that sees none after the settle time is over; a run later than the one that settled
+            it says so.
 
     Raises:
-        ApiError: The API cannot be read.
+        ApiError, QuotaError: The API cannot be read.
         StateError: The journal cannot be written.
     """
     began = tools.clock.now()
@@ -31,7 +38,7 @@ def find_twins(
         twin = _twin_of(watch, records, lookup, tools)
         if twin is not None:
             twins.append(twin)
-        elif is_ripe(watch.intent, tools, began):
+        elif may_close and is_ripe(watch.intent, tools, began):
             tools.journal.append(CheckedEntry(watch.intent.operation, iso(tools.clock.now())))
     return tuple(twins)
 
@@ -41,9 +48,6 @@ def _twin_of(watch: Watch, records: Mapping[Address, StateRecord], lookup: Looku
     held = records.get(intent.address)
     if held is None:
         return None  # nothing was created since, so what appears late is the record itself: the guard will meet it
-    ids = [
-        record.id
-        for record in suspects_in_full(intent, lookup, tools)
-        if likeness(intent, record, tools.fingerprint) is Likeness.FULL
-    ]
+    suspects, _ = suspects_in_full(intent, lookup, tools)
+    ids = [record.id for record in suspects if likeness(intent, record, tools.fingerprint) is Likeness.FULL]
     return Twin(intent.address, intent.coworker_invoice_id, (held.id, *sorted(ids))) if ids else None

@@ -22,7 +22,7 @@ from reconcile.core.report import Report
 from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
-from reconcile.render.settled import settled_as_json, settled_as_text
+from reconcile.render.settled import settled_as_json, settled_as_text, unchecked_as_text
 from reconcile.render.words import counted
 from reconcile.settings import environment
 
@@ -73,6 +73,8 @@ def resolve(args: argparse.Namespace, console: Console) -> int:
         console.out_json(settled_as_json(report))
     else:
         settled = settled_as_text(report.settlements, report.twins, console.out_style)
+        if report.unchecked:
+            settled += unchecked_as_text(report.unchecked, console.out_style) + "\n"
         console.out(settled or "Nothing is in doubt.\n")
     return report.exit_code
 
@@ -124,7 +126,7 @@ def _question(plan: Plan, where: str) -> str:
 
 
 def _show(report: Report, console: Console) -> None:
-    if report.results or report.state_changes or report.doubts:
+    if report.results or report.state_changes or report.doubts or report.unchecked:
         console.out("\n" + report_as_text(report, console.out_style))
 
 

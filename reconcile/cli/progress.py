@@ -124,7 +124,7 @@ class _Bar:
         if event == "progress":
             standing = _standing(details, time.monotonic() - self._began, self._left)
             self._progress.update(self._task, completed=standing.done, description=progress_line(standing))
-        elif event in {"rejected", "in_doubt", "throttled"}:
+        elif event in {"rejected", "in_doubt", "exists", "throttled"}:
             self._progress.console.print(_sentence(event, details), markup=False, highlight=False, emoji=False)
 
 

@@ -63,6 +63,7 @@ class Report:
         twins: Records that exist twice because a request took effect late.
         state_changes: How many changes of the state alone were recorded.
         writes: How many requests that count against the write quota were sent.
+        unchecked: Why nobody could look for late twins, if nobody could.
         seconds: How long the run took.
     """
 
@@ -73,6 +74,7 @@ class Report:
     writes: int = 0
     settlements: tuple[Settlement, ...] = ()
     twins: tuple[Twin, ...] = ()
+    unchecked: str = ""
     seconds: float = 0.0
 
     def having(self, status: Status) -> list[Result]:
@@ -82,11 +84,13 @@ class Report:
     @property
     def exit_code(self) -> ExitCode:
         """What the run ends with; the gravest when several apply."""
-        codes = {ExitCode.FAILED} if self.having("rejected") else set[ExitCode]()
+        codes = {ExitCode.FAILED} if self.unchecked or self.having("rejected") else set[ExitCode]()
         if self.having("exists"):
             codes.add(ExitCode.REFUSED)
         if self.doubts or self.twins or self.having("in_doubt"):
             codes.add(ExitCode.IN_DOUBT)
         if self.stop is not None:
             codes.add(self.stop.exit_code)
+        elif self.having("unattempted"):
+            codes.add(ExitCode.QUOTA)  # held back by a doubt that is settled by now: to be gone on with
         return gravest(codes)

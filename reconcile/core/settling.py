@@ -20,7 +20,8 @@ class Likeness(Enum):
     """How a record seen compares with what was to be created.
 
     A near match has the same token and another declared field that differs, or shows no token where one was sent: it
-    may be ours, altered or cut short by somebody, so only a person can tell.
+    may be ours, altered or cut short by somebody, so only a person can tell. Where no token was sent there is nothing
+    to be told apart by, so whatever is new at the invoice is near.
     """
 
     FULL = "full"
@@ -84,7 +85,11 @@ def _compare_token(intent: IntentEntry, seen: ObservedRecord, fingerprint: Finge
 
 
 def judge(
-    intent: IntentEntry, seen: Iterable[ObservedRecord], owned: Collection[int], fingerprint: FingerprintToken
+    intent: IntentEntry,
+    seen: Iterable[ObservedRecord],
+    owned: Collection[int],
+    fingerprint: FingerprintToken,
+    named: Collection[int] = (),
 ) -> Verdict:
     """What the records at the invoice say about a create in doubt (protocol.md, "Settling doubt", 2 and 3).
 
@@ -93,11 +98,16 @@ def judge(
         seen: The full records at the invoice now.
         owned: Ids that belong to an address.
         fingerprint: Under the key of the intent.
+        named: Ids that the server's answer to the create named. One that is not new at the invoice is asked about,
+            whatever else is seen (protocol.md, "Outcomes of a create").
     """
     new = [record for record in seen if record.id not in intent.baseline and record.id not in owned]
     by_likeness = {record.id: likeness(intent, record, fingerprint) for record in new}
     full = tuple(sorted(i for i, like in by_likeness.items() if like is Likeness.FULL))
     near = tuple(sorted(i for i, like in by_likeness.items() if like is Likeness.NEAR))
+    elsewhere = set(named) - by_likeness.keys()
+    if elsewhere:
+        return Ask("the server answered with the id of another record", tuple(sorted({*full, *near, *elsewhere})))
     if len(full) == 1:
         return Adopt(full[0])  # even if somebody else wrote it, what was declared now exists once
     if full:

@@ -6,7 +6,7 @@ from reconcile.core.diagnostics import Location
 from reconcile.core.operations import Doubt
 from reconcile.core.report import Report, Result, Status
 from reconcile.render.escape import escaped
-from reconcile.render.settled import settled_as_text, twin_as_json
+from reconcile.render.settled import settled_as_text, settlement_as_json, twin_as_json, unchecked_as_text
 from reconcile.render.style import Style
 from reconcile.render.words import column_width, counted, duration, minute, padded, stretches
 
@@ -22,6 +22,8 @@ def report_as_text(report: Report, style: Style) -> str:
     lines.extend(_doubt_lines(report.doubts, style))
     if report.twins:
         lines.append(settled_as_text((), report.twins, style).rstrip("\n"))
+    if report.unchecked:
+        lines.append(unchecked_as_text(report.unchecked, style))
     if report.stop is not None:
         lines.append(f"{style.paint('Stopped', 'red')}: {escaped(report.stop.message)}.")
     lines.append(style.bold(_counts(report)))
@@ -52,6 +54,7 @@ def report_as_json(report: Report) -> dict[str, object]:
         "in_doubt": [_result_as_json(result) for result in report.having("in_doubt")]
         + [_doubt_as_json(doubt) for doubt in report.doubts],
         "unattempted": [_result_as_json(result) for result in report.having("unattempted")],
+        "settled": [settlement_as_json(settlement) for settlement in report.settlements],
         "late_twins": [twin_as_json(twin) for twin in report.twins],
         "state_changes": report.state_changes,
         "writes": report.writes,
@@ -59,6 +62,8 @@ def report_as_json(report: Report) -> dict[str, object]:
     }
     if report.stop is not None:
         details["stopped"] = report.stop.message
+    if report.unchecked:
+        details["unchecked"] = report.unchecked
     ways = _ways_on(report)
     return details | {"next": ways} if ways else details
 

@@ -44,13 +44,20 @@ def settled_as_json(report: Report) -> dict[str, object]:
     """What `resolve --format json` prints."""
     return {
         "exit_code": int(report.exit_code),
-        "settlements": [_settlement_as_json(settlement) for settlement in report.settlements],
+        "settlements": [settlement_as_json(settlement) for settlement in report.settlements],
         "late_twins": [twin_as_json(twin) for twin in report.twins],
         "in_doubt": [doubt.intent.address for doubt in report.doubts],
+        **({"unchecked": report.unchecked} if report.unchecked else {}),
     }
 
 
-def _settlement_as_json(settlement: Settlement) -> dict[str, object]:
+def unchecked_as_text(why: str, style: Style) -> str:
+    """That nobody could look for late twins, in one line."""
+    return f"{style.paint('Not looked for late twins', 'yellow')}: {escaped(why)}"
+
+
+def settlement_as_json(settlement: Settlement) -> dict[str, object]:
+    """What became of a write in doubt, for scripts."""
     intent = settlement.doubt.intent
     return {
         "address": intent.address,

@@ -22,7 +22,9 @@ FLAGS = {
     "validate": "--format --strict",
     "schema": "",
     "plan": "--target --exclude --allow-deletes --full --detailed-exitcode --format",
-    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --full --lock-timeout --format",
+    "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --full --lock-timeout --format"
+    " --adopt-existing",
+    "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--format",
     "state": "",
     "state list": "--format",

@@ -180,7 +180,7 @@ def test_the_schema_is_json_and_names_the_fields(folder: Folder) -> None:
 
 
 def test_reviewing_needs_no_secret_no_credential_and_changes_no_byte(small: Folder, serve: Serve) -> None:
-    sandbox = serve(faults="lost_after@2")
+    sandbox = serve(faults="lost_before@2")
     small.point_at(sandbox)
     assert small.run("apply", "--auto-approve").code == 4  # so that the journal has something open
     requests = len(sandbox.requests)

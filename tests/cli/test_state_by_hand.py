@@ -127,7 +127,7 @@ def test_a_state_that_cannot_be_believed_ends_with_1_and_a_hint(applied: Folder)
 
 
 def test_a_broken_line_in_the_journal_stops_everything_and_sends_nothing(small: Folder, serve: Serve) -> None:
-    sandbox = serve(faults="lost_after@1")
+    sandbox = serve(faults="lost_before@1")
     small.point_at(sandbox)
     assert small.run("apply", "--auto-approve").code == 4
     journal = small.path / "state" / "journal.jsonl"

@@ -103,9 +103,10 @@ def test_no_token_is_in_any_file_output_or_url(planted: Folder, serve: Serve) ->
     sandbox.set_faults("unsuccessful=1")
     assert run("-v", "apply", "--auto-approve", "--target", "*-1") == 1
     sandbox.set_faults("conflict_409_after=1")
-    assert run("-v", "apply", "--auto-approve", "--target", "*-2") == 4
-    sandbox.set_faults("")
-    assert run("-v", "apply", "--auto-approve", "--format", "json") == 4
+    assert run("-v", "apply", "--auto-approve", "--target", "*-2") == 0
+    sandbox.set_faults("lost_before@99")
+    assert run("-v", "apply", "--auto-approve", "--format", "json") == 0
+    assert run("-v", "resolve") == 0
     for args in (
         *("plan", "plan --format json", "plan --full", "show", "show --format json", "state list", "state pull"),
         *("validate", "validate --strict", "validate --format json", "state rm env-9"),
@@ -121,7 +122,7 @@ def test_no_token_is_in_any_file_output_or_url(planted: Folder, serve: Serve) ->
 
 
 def test_the_embedded_sandbox_keeps_tokens_in_its_database_alone(planted: Folder) -> None:
-    ran = planted.run("-v", "--sandbox", "--faults", "rejected@2,lost_after@3", "apply", "--auto-approve")
+    ran = planted.run("-v", "--sandbox", "--faults", "rejected@2,lost_before@3", "apply", "--auto-approve")
 
     assert ran.code == 4
     assert leaks((ran.out + ran.err).encode()) == []
@@ -136,6 +137,14 @@ class Echo(BaseHTTPRequestHandler):
 
     status = 400
     url = ""
+
+    def do_GET(self) -> None:
+        body = b'{"Records": [], "TotalItems": 0, "HasNextPage": false}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -21,6 +21,7 @@ from project_folder import Folder
 
 from reconcile.adapters.backends.local import LocalBackend
 from reconcile.core.operations import Folded
+from reconcile.core.times import from_iso
 from reconcile.journal import read_current
 from reconcile.sandbox.server import Sandbox, SandboxOptions, running_sandbox
 
@@ -74,7 +75,7 @@ def test_a_killed_apply_loses_nothing_and_repeats_nothing(seed: int, tmp_path: P
     declare(folder)
     kills = 0
     with running_sandbox(SandboxOptions(faults=TROUBLE, seed=seed)) as sandbox:
-        folder.point_at(sandbox)
+        folder.point_at(sandbox).environ |= {"RECONCILE_API__TIMEOUT_SECONDS": "2"}
         for _ in range(KILLS_EACH):
             kills += kill_somewhere(folder.start("apply", "--auto-approve"), sandbox, random)
             assert_nothing_unknown(folder, sandbox)
@@ -85,19 +86,17 @@ def test_a_killed_apply_loses_nothing_and_repeats_nothing(seed: int, tmp_path: P
 
 
 def assert_it_ends_well(folder: Folder, sandbox: Sandbox) -> None:
-    doubts = set(known(folder).doubts)
-    expected = 4 if doubts else 0
+    """Once faults have stopped and the settle time has passed, at most two runs leave nothing to do (I8)."""
+    folder.environ |= {"RECONCILE_API__SETTLE_SECONDS": "1"}
+    latest = max((from_iso(doubt.intent.deadline) for doubt in known(folder).doubts.values()), default=0.0)
+    time.sleep(max(0.0, latest + 2.5 - time.time()))  # the server's clock, in its answers, has whole seconds
 
     first = folder.run("apply", "--auto-approve")
-    assert first.code == expected, first.out + first.err
-    assert set(known(folder).doubts) == doubts
+    assert first.code == 0, first.out + first.err
     assert_nothing_unknown(folder, sandbox)
 
     writes = sandbox.writes
-    assert folder.run("apply", "--auto-approve").code == expected
+    assert folder.run("apply", "--auto-approve").code == 0
     assert sandbox.writes == writes, "the last apply left something to do"
-    stuck = {doubt.intent.coworker_invoice_id for doubt in known(folder).doubts.values()}
-    for number in range(RECORDS):
-        address = f"inv-{number:02}"
-        assert address in folder.ids() or number * 9 // 10 + 1 in stuck, "forgotten"
-    assert folder.run("plan", "--detailed-exitcode").code == (2 if doubts else 0)
+    assert sorted(folder.ids()) == [f"inv-{number:02}" for number in range(RECORDS)], "forgotten"
+    assert folder.run("plan", "--detailed-exitcode").code == 0

@@ -10,10 +10,11 @@ from hostile import EVERYTHING, is_harmless
 from reconcile.core.changes import Action, Change
 from reconcile.core.errors import ExitCode
 from reconcile.core.records import Provider
-from reconcile.core.report import Report, Result, Stop
+from reconcile.core.report import Report, Result, Settlement, Stop, Twin
 from reconcile.render.progress import Standing, percentage, progress_line
 from reconcile.render.records import record_as_json, record_as_text, records_as_text
 from reconcile.render.report import report_as_json, report_as_text
+from reconcile.render.settled import settled_as_json, settled_as_text
 from reconcile.render.style import Style
 from reconcile.render.words import counted, duration
 
@@ -35,6 +36,8 @@ def eventful() -> Report:
             Result("applied", create(1), 87654321),
             Result("rejected", create(2), words="CoworkerInvoice: does not exist"),
             Result("rejected", create(103), words="Notes: is too long"),
+            Result("exists", create(3), words="exists already as id 77, which no address owns"),
+            Result("adopted", create(104), 78),
             Result("in_doubt", create(4), words="HTTP 502: Bad Gateway"),
             Result("unattempted", create(5), words=STUCK),
             *(Result("unattempted", create(n), words=STOPPED) for n in range(6, 26)),
@@ -47,6 +50,13 @@ def eventful() -> Report:
         ),
         stop=Stop(ExitCode.QUOTA, "--max-writes 4 reached", "`reconcile apply` goes on where this run stopped"),
         state_changes=2,
+        settlements=(
+            Settlement(doubt("inv-41", 41), "adopted", 9041),
+            Settlement(doubt("inv-42", 42), "not_created"),
+            Settlement(doubt("inv-8841", 8841), "open", words="a record is almost what was sent", ids=(501, 502)),
+        ),
+        twins=(Twin("inv-43", 43, (9043, 9044)),),
+        unchecked="HTTP 500 for the list of records",
         writes=1204,
         seconds=1237.4,
     )
@@ -67,9 +77,13 @@ def test_a_run_without_trouble_is_one_line() -> None:
     assert report_as_json(report) == {
         "exit_code": 0,
         "created": 1,
+        "adopted": 0,
+        "exists": [],
         "rejected": [],
         "in_doubt": [],
         "unattempted": [],
+        "settled": [],
+        "late_twins": [],
         "state_changes": 0,
         "writes": 1,
         "seconds": 0.6,
@@ -79,7 +93,16 @@ def test_a_run_without_trouble_is_one_line() -> None:
 def test_what_waits_for_doubt_alone_is_gone_on_with_once_it_is_settled() -> None:
     report = Report((Result("in_doubt", create(4), words="reset"), Result("unattempted", create(5), words=STUCK)))
     shown = report_as_text(report, PLAIN)
-    assert "Next: `reconcile apply` once more, when the writes in doubt are settled.\n" in shown
+    assert "Next: `reconcile apply` or `reconcile resolve` once more settles what is in doubt, by reading; " in shown
+    assert "Next: `reconcile apply` once more does what was not attempted.\n" in shown
+
+
+def test_what_was_settled_is_said_before_the_plan_in_one_line_each(golden: Golden) -> None:
+    golden("settled.txt", settled_as_text(eventful().settlements, eventful().twins, PLAIN))
+
+
+def test_what_was_settled_is_json_for_scripts(golden: Golden) -> None:
+    golden("settled.json", json.dumps(settled_as_json(eventful()), indent=2, ensure_ascii=False) + "\n")
 
 
 def test_a_stop_without_a_way_on_suggests_nothing() -> None:
@@ -112,7 +135,11 @@ def test_hostile_words_of_the_api_cannot_do_anything(value: str) -> None:
         (("rejected",), False, ExitCode.QUOTA, ExitCode.FAILED),
         (("in_doubt",), False, ExitCode.INTERRUPTED, ExitCode.INTERRUPTED),
         (("in_doubt",), False, ExitCode.FAILED, ExitCode.IN_DOUBT),
-        (("unattempted", "applied"), False, None, ExitCode.DONE),
+        (("unattempted", "applied"), False, None, ExitCode.QUOTA),
+        (("unattempted", "in_doubt"), False, None, ExitCode.IN_DOUBT),
+        (("exists", "unattempted"), False, None, ExitCode.REFUSED),
+        (("exists", "rejected"), False, None, ExitCode.FAILED),
+        (("adopted",), False, None, ExitCode.DONE),
         ((), False, ExitCode.INVALID, ExitCode.INVALID),
     ],
 )

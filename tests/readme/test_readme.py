@@ -62,7 +62,7 @@ def test_every_command_and_flag_of_the_readme_is_in_the_help_and_the_other_way_r
 
 
 def _commands_of(row: str) -> list[str]:
-    return [row.split("`")[1].split()[0]]
+    return [row.split("`")[1].split(maxsplit=1)[0]]
 
 
 def _flags_by_command() -> dict[str, set[str]]:

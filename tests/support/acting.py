@@ -97,17 +97,34 @@ class FakePace:
             self._due = max(self._due, seconds)
 
 
+Listing = Sequence[ObservedRecord] | ReconcileError
+
+
 class FakeApi:
-    """Answers a create with the next of what the script holds for its notes or invoice, else with a new id."""
+    """A small store behind a script: a create that the script leaves alone makes a record, which is listed at once.
+
+    Attributes:
+        script: The next answers to creates, by their notes, their invoice, or `*` for any.
+        records: What the server holds, by id; tests put in what others wrote, or what took effect unseen.
+        listings: What the next listings say, whatever the server holds: lag, late effects, partial rows, errors.
+        unreadable: What a read by id says instead; None is a JSON 404.
+        reads: Every read in order: `count`, `all`, `invoice 7`, `id 5001`.
+    """
 
     def __init__(self, log: Log, first_id: int = 5001) -> None:
         self.script: dict[str | int, list[Seen]] = {}
+        self.records: dict[int, ObservedRecord] = {}
+        self.listings: list[Listing] = []
+        self.unreadable: dict[int, ReconcileError | None] = {}
+        self.reads: list[str] = []
+        self.server_time: float | None = None
         self.sent: list[tuple[dict[str, int | str | None], str | None]] = []
         self.in_flight: dict[int, int] = {}
         self.most_at_once: dict[int, int] = {}
         self.refreshes: list[bool | ReconcileError] = []
         self.refreshed = 0
         self.before_answer: Callable[[Mapping[str, int | str | None]], None] = lambda _: None
+        self.before_listing: Callable[[], None] = lambda: None
         self._log, self._ids, self._lock = log, count(first_id), threading.Lock()
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
@@ -119,17 +136,32 @@ class FakeApi:
             self.most_at_once[invoice] = max(self.most_at_once.get(invoice, 0), self.in_flight[invoice])
         try:
             self.before_answer(fields)
-            return self._answer(fields, invoice)
+            return self._answer(fields, invoice, token)
         finally:
             with self._lock:
                 self.in_flight[invoice] -= 1
 
-    def _answer(self, fields: Mapping[str, int | str | None], invoice: int) -> Seen:
+    def _answer(self, fields: Mapping[str, int | str | None], invoice: int, token: Secret | None) -> Seen:
         with self._lock:
             for key in (fields.get("notes"), invoice, "*"):
                 if key is not None and self.script.get(key):
                     return self.script[key].pop(0)
-            return success(next(self._ids))
+            record_id = next(self._ids)
+            provider, notes = fields.get("regular_payment_provider"), fields.get("notes")
+            self.hold(record_id, invoice, provider, notes, token)  # type: ignore[arg-type]
+            return success(record_id)
+
+    def hold(
+        self,
+        record_id: int,
+        invoice: int,
+        provider: int | None = None,
+        notes: str | None = None,
+        token: Secret | None = None,
+    ) -> ObservedRecord:
+        """Puts a record into the store."""
+        self.records[record_id] = ObservedRecord(record_id, invoice, provider, notes, token)
+        return self.records[record_id]
 
     def refresh_access(self) -> bool:
         self.refreshed += 1
@@ -139,10 +171,24 @@ class FakeApi:
         return answer
 
     def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
-        raise AssertionError(f"nothing is listed here: {coworker_invoice_id}")
+        self.before_listing()
+        with self._lock:
+            self.reads.append("all" if coworker_invoice_id is None else f"invoice {coworker_invoice_id}")
+            rows: Listing = self.listings.pop(0) if self.listings else list(self.records.values())
+        if isinstance(rows, ReconcileError):
+            raise rows
+        return iter([row for row in rows if coworker_invoice_id in {None, row.coworker_invoice_id}])
+
+    def count_records(self) -> int:
+        self.reads.append("count")
+        return len(self.records)
 
     def get(self, record_id: int) -> ObservedRecord | None:
-        raise AssertionError(f"nothing is read here: {record_id}")
+        self.reads.append(f"id {record_id}")
+        found = self.unreadable.get(record_id, self.records.get(record_id))
+        if isinstance(found, ReconcileError):
+            raise found
+        return found
 
 
 class FakeJournal:
@@ -245,8 +291,9 @@ class Stage:
         concurrency: int = 1,
         max_writes: int | None = None,
         max_rejections: int = 20,
+        adopt_existing: bool = False,
     ) -> Report:
-        bounds = Bounds(concurrency, 60.0, max_writes, max_rejections)
+        bounds = Bounds(concurrency, 60.0, max_writes, max_rejections, adopt_existing)
         found = dict(tokens or {})
         return apply_plan(plan, found, self.tools(), bounds, run="r1", known_ids=known_ids, doubts=doubts)
 

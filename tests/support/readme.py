@@ -17,7 +17,9 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-_BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(
+    r"(?:<!-- file: (?P<file>\S+) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 # What differs from run to run: ids, plan ids, times, speeds, and which of several threads was first.
 _VOLATILE = (
     (re.compile(r"\b14\d{8}\b"), "<id>"),
@@ -25,7 +27,7 @@ _VOLATILE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z"), "<time>"),
     (re.compile(r"\bin \d+ s\b"), "in <n> s"),
     (re.compile(r" · [\d.]+/s( · .*)?"), ""),
-    (re.compile(r"^\[\d+/\d+\] \d+%.*\n", re.M), ""),
+    (re.compile(r"^\[\d+/\d+\] \d+%.*\n", re.MULTILINE), ""),
 )
 
 
@@ -43,7 +45,7 @@ class Command:
 
 def commands(body: str) -> list[Command]:
     """The commands of a console block."""
-    parts = re.split(r"^\$ ", body, flags=re.M)[1:]
+    parts = re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]
     split = [part.partition("\n") for part in parts]
     return [Command(line, output) for line, _, output in split]
 

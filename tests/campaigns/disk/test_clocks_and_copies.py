@@ -43,7 +43,7 @@ def live(root: Path, random: Random) -> None:
     """Some applies with late effects and jumps between them, then quiet ones by a clock that is right again."""
     clock = SettableClock()
     ledger = Ledger(time=clock.true, delay=lambda: late(random))
-    ledger.before_answer = lambda _: jump(clock, random)
+    ledger.on_first_byte = lambda: jump(clock, random)
     with serving(ledger) as url:
         environ = environ_for(url, RECONCILE_API__SETTLE_SECONDS=str(SETTLE))
         for number in range(4):
@@ -53,7 +53,7 @@ def live(root: Path, random: Random) -> None:
             assert_recorded(root / "state", ledger)
             clock.sleep(random.choice([0.0, 5.0, 100.0, 400.0]))
         ledger.delay = ledger_is_prompt
-        ledger.before_answer = lambda _: None
+        ledger.on_first_byte = lambda: None
         clock.ahead = 0.0
         clock.sleep(max(JUMPS) + 2 * SETTLE)  # an intent written by a clock that was ahead is settled by then
         codes = [apply_inside(root, environ, clock=clock).code for _ in range(3)]
@@ -71,7 +71,7 @@ def ledger_is_prompt() -> None:
 
 
 def jump(clock: SettableClock, random: Random) -> None:
-    if random.random() < 0.3:
+    if random.random() < 0.2:
         clock.ahead = random.choice(JUMPS)
 
 
@@ -161,7 +161,7 @@ def test_two_copies_of_a_state_that_were_both_used_are_not_mixed(
     """A copy goes its own way; its state among our journal is refused, or holds what the copy's runs created."""
     folder, (first, _, third) = used
     put_back(folder, third, "state.json")
-    put_back(folder, first, "journal.jsonl", "state.json.backup")
+    put_back(folder, first, "journal.jsonl")
     ended = apply_inside(folder.path, folder.environ)
     assert ended.code in {0, 1}, ended
     assert len(ledger.creates) == 6

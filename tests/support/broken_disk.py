@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from reconcile.adapters.files import PRIVATE, FileOperations
 
-Fault: TypeAlias = Literal["ENOSPC", "EIO", "short"]
-"""`short` takes a part of a write and has no room for the rest."""
+Fault: TypeAlias = Literal["ENOSPC", "EIO", "short", "ENOSPC for good", "EIO for good"]
+"""`short` takes a part of a write and has no room for the rest; the others fail once, or from then on."""
 
 _TAKES_ROOM = frozenset({"open", "write", "rename", "make_folder"})
 
@@ -20,17 +20,16 @@ class BrokenDisk(FileOperations):
 
     Args:
         root: Only calls about files below it count, and fail.
-        is_lasting: Whether all that follow fail too: each of them with EIO, those that take room without any room.
 
     Attributes:
         on_failure: Called right before the first failure.
         failed: The index of the first call that failed.
     """
 
-    def __init__(self, root: Path, at: int, fault: Fault, *, is_lasting: bool) -> None:
+    def __init__(self, root: Path, at: int, fault: Fault) -> None:
         self.calls: list[tuple[str, str]] = []
         self.failed: int | None = None
-        self._root, self._at, self._fault, self._is_lasting = root, at, fault, is_lasting
+        self._root, self._at, self._fault = root, at, fault
         self.on_failure: Callable[[], None] = lambda: None
         self._paths: dict[int, Path] = {}
         self._lock = threading.RLock()
@@ -71,12 +70,12 @@ class BrokenDisk(FileOperations):
             if is_first:
                 self.failed = len(self.calls) - 1
                 self.on_failure()
-            if is_first or (self._is_lasting and self.failed is not None and self._is_hit(name)):
-                number = errno.EIO if self._fault == "EIO" else errno.ENOSPC
+            if is_first or (self.failed is not None and self._goes_on_with(name)):
+                number = errno.EIO if self._fault.startswith("EIO") else errno.ENOSPC
                 raise OSError(number, os.strerror(number))
 
-    def _is_hit(self, name: str) -> bool:
-        return self._fault == "EIO" or name in _TAKES_ROOM
+    def _goes_on_with(self, name: str) -> bool:
+        return self._fault == "EIO for good" or (self._fault == "ENOSPC for good" and name in _TAKES_ROOM)
 
     def _is_below(self, path: Path) -> bool:
         return path.is_relative_to(self._root)

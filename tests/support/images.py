@@ -1,4 +1,4 @@
-"""What a disk may hold after the power went: every file operation of a run is noted, and images are built from the notes.
+"""What a disk may hold after the power went: images built from notes of every file operation of a run.
 
 Until its file is synced, a write may be missing, be cut short, end in zeros, or be there while an earlier one is not;
 until its folder is synced, the same goes for a name: a new file, a rename, a removal. What was synced is there.
@@ -237,4 +237,3 @@ def write_image(image: Image, root: Path) -> None:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
         path.write_bytes(data)
         path.chmod(PRIVATE)
-

@@ -1,4 +1,4 @@
-"""A whole apply inside the test's process: the real one, over the files, the clock and the server that a test chooses."""
+"""A whole apply inside the test's process: the real one, over files, a clock and a server that the test chooses."""
 
 import gc
 import socket

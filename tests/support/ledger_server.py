@@ -1,4 +1,4 @@
-"""A small Nexudus of the tests' own, which keeps its own ledger: what was created, and when each request was first heard.
+"""A small Nexudus of the tests' own, with a ledger: what was created, and when each request was first heard.
 
 It shares no code with the sandbox or the tool. It makes no faults of its own, except that `Ledger.delay` may have a
 create take effect late and without an answer. A test looks at the ledger for what happened, never at the tool's words.

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 _LOADED = ("cli.change", "cli.state", "app.change", "app.state", "adapters.nexudus", "adapters.wire_records",
            "adapters.transport", "adapters.backends.local", "journal", "render.report")  # fmt: skip
@@ -32,7 +32,7 @@ class Runners:
             env={name: value for name, value in os.environ.items() if not name.startswith(("NEXUDUS_", "RECONCILE_"))},
         )
 
-    def __enter__(self) -> "Runners":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

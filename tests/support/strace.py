@@ -59,11 +59,21 @@ def run_killed(command: Sequence[str], folder: Path, environ: Mapping[str, str],
     return _run(["-o", "/dev/null", "-e", *inject], command, folder, environ)
 
 
-def run_failing(
-    command: Sequence[str], folder: Path, environ: Mapping[str, str], call: str, number: int, error: str, path: Path
-) -> Traced:
-    """Lets the `number`-th such call about the file at `path` fail."""
-    inject = [f"trace={call}", "-e", f"inject={call}:error={error}:when={number}", "-P", str(path)]
+@dataclass(frozen=True)
+class Failure:
+    """The `number`-th such call about the file at `path` fails with `error`."""
+
+    call: str
+    number: int
+    error: str
+    path: Path
+
+
+def run_failing(command: Sequence[str], folder: Path, environ: Mapping[str, str], failure: Failure) -> Traced:
+    """Lets one call fail."""
+    call = failure.call
+    when = f"inject={call}:error={failure.error}:when={failure.number}"
+    inject = [f"trace={call}", "-e", when, "-P", str(failure.path)]
     return _run(["-o", "/dev/null", "-e", *inject], command, folder, environ)
 
 

@@ -25,9 +25,7 @@ JUMPS = (-3 * 86_400.0, -86_400.0, -7_200.0, -400.0, -10.0, 0.0, 10.0, 400.0, 7_
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_clock_that_jumps_lets_nothing_happen_twice(
-    part: int, tmp_path: Path, counted: Callable[..., None]
-) -> None:
+def test_a_clock_that_jumps_lets_nothing_happen_twice(part: int, tmp_path: Path, counted: Callable[..., None]) -> None:
     lives = range(part, LIVES, PARTS)
     for life in lives:
         try:
@@ -76,7 +74,7 @@ def jump(clock: SettableClock, random: Random) -> None:
 
 
 @pytest.fixture
-def used(tmp_path: Path, ledger: Ledger, url: str) -> tuple[Folder, list[Path]]:
+def used(tmp_path: Path, url: str) -> tuple[Folder, list[Path]]:
     """A project after three applies, and a copy of its state folder after each of them."""
     folder, copies = Folder(tmp_path / "project", environ_for(url)), list[Path]()
     for number in (1, 2, 3):
@@ -120,9 +118,7 @@ def test_a_state_that_is_gone_is_refused_while_its_journal_knows_of_it(
     assert len(ledger.creates) == 6
 
 
-def test_a_journal_older_than_the_state_creates_nothing_again(
-    used: tuple[Folder, list[Path]], ledger: Ledger
-) -> None:
+def test_a_journal_older_than_the_state_creates_nothing_again(used: tuple[Folder, list[Path]], ledger: Ledger) -> None:
     folder, (first, second, _) = used
     for copy in (first, second):
         put_back(folder, copy, "journal.jsonl")

@@ -1,4 +1,4 @@
-"""The process is killed at a system call of an apply, every one of them in full: nothing is lost, nothing is done twice.
+"""The process is killed at a system call of an apply, in full at each of them: nothing is lost, nothing done twice.
 
 strace kills before the nth write, sync, rename, removal, send or receive of a real process. With one worker the nth
 call of a kind falls into the middle of the run, with many into its end; a run over an existing state also compacts.
@@ -16,7 +16,7 @@ from inside import START, SettableClock, addresses, apply_inside, declare, envir
 from ledger_server import Ledger
 from project_folder import Folder
 from promises import assert_complete, assert_heard_after_intent, assert_recorded
-from strace import count_calls, require_strace, run_failing, run_killed
+from strace import Failure, count_calls, require_strace, run_failing, run_killed
 
 APPLY = [sys.executable, "-m", "reconcile", "apply", "--auto-approve"]
 RECORDS = 4
@@ -120,7 +120,7 @@ def test_a_journal_that_cannot_be_written_ends_the_command_with_1_and_the_id_on_
     for number in numbers:
         folder = lay_out(tmp_path / str(number), 0, 1, url, ledger)
         journal = folder.path / "state" / "journal.jsonl"
-        ended = run_failing(APPLY, folder.path, folder.environment(), call, number, error, journal)
+        ended = run_failing(APPLY, folder.path, folder.environment(), Failure(call, number, error, journal))
         assert ended.code == 1, ended
         assert "error[file-system]: cannot append to" in ended.err
         assert "Traceback" not in ended.err

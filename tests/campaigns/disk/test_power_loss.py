@@ -13,7 +13,7 @@ from shutil import rmtree
 import pytest
 from campaign import IS_FULL, size
 from images import Image, Loss, RecordingFiles, image_at, write_image
-from inside import SettableClock, addresses, apply_inside, declare, environ_for, known, recover
+from inside import SettableClock, apply_inside, declare, environ_for, known, recover
 from ledger_server import Ledger, Request, serving
 from promises import assert_kept, assert_recorded
 
@@ -21,7 +21,7 @@ from reconcile.core.operations import Folded
 
 SESSIONS = 20 if IS_FULL else 2
 GENERATIONS = 5
-IMAGES = size(300, 20_000) // SESSIONS // GENERATIONS
+IMAGES = size(200, 20_000) // SESSIONS // GENERATIONS
 LOSSES: tuple[Loss, ...] = ("nothing", "all", "late", "any")
 
 
@@ -120,8 +120,10 @@ def lose_power(root: Path, files: RecordingFiles, ledger: Ledger, random: Random
     moment = random.randrange(files.moment() + 1)
     image = image_at(files, moment, random.choice(LOSSES), random)
     ledger.keep(
-        lambda request: request.heard <= moment
-        and ((request.answered is not None and request.answered <= moment) or random.random() < 0.5)
+        lambda request: (
+            request.heard <= moment
+            and ((request.answered is not None and request.answered <= moment) or random.random() < 0.5)
+        )
     )
     rmtree(root)
     write_image(image, root)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from shutil import rmtree
@@ -198,7 +199,7 @@ def test_two_runners_never_write_at_the_same_time(
 def assert_apart(course: Course) -> None:
     """I10: no create of one runner was heard while one of the other was under way, and each ran in one piece."""
     senders = [request.sender for request in course.ledger.creates]
-    assert len([1 for one, next_one in zip(senders, senders[1:], strict=False) if one != next_one]) <= 1, senders
+    assert sum(one != following for one, following in pairwise(senders)) <= 1, senders
     one, two = course.sent_by(ONE), course.sent_by(TWO)
     for mine in one:
         for theirs in two:

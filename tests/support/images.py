@@ -232,6 +232,7 @@ def read_image(root: Path) -> Image:
 
 def write_image(image: Image, root: Path) -> None:
     """Makes `root` hold the image, and nothing else."""
+    root.mkdir(0o700, parents=True, exist_ok=True)
     for name, data in image.items():
         path = root / name
         path.parent.mkdir(0o700, parents=True, exist_ok=True)

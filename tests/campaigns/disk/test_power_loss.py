@@ -39,16 +39,20 @@ def test_whatever_a_power_loss_leaves_holds_all_that_happened(
 
 
 def live_once(root: Path, generation: int, random: Random, ledger: Ledger, url: str, clock: SettableClock) -> int:
-    """One apply that is recorded, the images it leaves, and the power loss that ends it; returns how many images."""
-    count = 6 * (generation + 1)
-    declare(root, count)
+    """Two applies that are recorded, the images they leave, and the power loss that ends them; returns how many images.
+
+    Two, because what the first forgot to sync may be lost during the second.
+    """
+    root.mkdir(exist_ok=True)
     files = RecordingFiles(root)
     ledger.on_first_byte = files.moment
     old = len(ledger.requests)
     clock.sleep(400.0)
     environ = environ_for(url, RECONCILE_API__CONCURRENCY=str(random.choice([1, 3, 8])))
-    ended = apply_inside(root, environ, files, clock)
-    assert ended.code == 0, ended
+    for count in (6 * generation + 3, 6 * generation + 6):
+        declare(root, count)
+        ended = apply_inside(root, environ, files, clock)
+        assert ended.code == 0, ended
     for request in ledger.requests[:old]:
         request.heard = request.answered = 0  # before this apply began
     assert_recorded(root / "state", ledger)

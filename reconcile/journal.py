@@ -67,10 +67,13 @@ class Journal:
         backend: Backend,
         loaded: Loaded,
         decoded: Decoded,
+        *,
         now: Callable[[], str],
+        is_ours: Callable[[], bool],
         absorb: Callable[[Mapping[str, RunWrites]], None],
     ) -> None:
         self._backend = backend
+        self._is_ours = is_ours
         self._absorb = absorb
         self._version = loaded.version
         self._entries = list(decoded.entries)
@@ -89,19 +92,22 @@ class Journal:
         loaded: Loaded,
         *,
         now: Callable[[], str],
+        is_ours: Callable[[], bool] = lambda: True,
         absorb: Callable[[Mapping[str, RunWrites]], None] = lambda _: None,
     ) -> "Journal":
         """Reads and folds the journal, and mends what a crash left: a torn tail, a commit that was not said.
 
-        The lock must be held. `now` gives UTC, ISO 8601. `absorb` is told the writes the journal holds, now and before
-        every commit, because a commit lets go of them; it leaves out those it was told before.
+        The lock must be held; `is_ours` says whether it still is, and is asked before every write: a line of ours
+        between those of whoever took it would break the journal for good. `now` gives UTC, ISO 8601. `absorb` is told
+        the writes the journal holds, now and before every commit, because a commit lets go of them; it leaves out those
+        it was told before.
 
         Raises:
             StateError: It cannot be read, believed or mended.
         """
         data = backend.read_journal()
         decoded = decode(data)
-        journal = cls(backend, loaded, decoded, now, absorb)
+        journal = cls(backend, loaded, decoded, now=now, is_ours=is_ours, absorb=absorb)
         if decoded.torn is not None:
             backend.replace_journal(data[: decoded.torn], keep_aside=True)
         absorb(journal.write_times())
@@ -174,6 +180,8 @@ class Journal:
     @contextmanager
     def _closing_on_failure(self) -> Generator[None, None, None]:
         """Whatever ends the with-block early closes the journal: nobody knows then what was written."""
+        if self._failure is None and not self._is_ours():
+            self._failure = _lock_lost()
         if self._failure is not None:
             raise _again(self._failure)
         self._failure = StateError("the journal could not be written", code="journal-unwritten")
@@ -287,6 +295,14 @@ class Journal:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _lock_lost() -> StateError:
+    return StateError(
+        "the lock was taken away while this run held it; nothing more was written",
+        code="lock-lost",
+        help="what was sent is in the journal; whoever holds the lock now settles it, and so does the next run",
+    )
 
 
 def _again(failure: StateError) -> StateError:

@@ -24,7 +24,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.core.records import Address, PaymentToken, Secret
 from reconcile.core.times import iso
 from reconcile.journal import Journal
-from reconcile.ports import HeldLock, Reporter
+from reconcile.ports import Clock, HeldLock, Reporter
 from reconcile.render.report import report_as_json
 from reconcile.render.words import duration
 
@@ -73,14 +73,16 @@ class _Bench:
     options: ApplyOptions
     audience: Audience
     interruption: Interruption
-    clock: SystemClock
+    clock: Clock
     connection: Connection
     lock: HeldLock
     journal: Journal
 
 
-def apply(project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption) -> Report:
-    """Plans, asks, creates what is missing, and records it.
+def apply(
+    project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption, clock: Clock | None = None
+) -> Report:
+    """Plans, asks, creates what is missing, and records it; by this machine's clock, unless another one is given.
 
     Raises:
         DiagnosedError: The manifests hold errors, or a token that would be sent is not at hand.
@@ -92,10 +94,10 @@ def apply(project: Project, options: ApplyOptions, audience: Audience, interrupt
     """
     manifests = load_declared(project)
     access = find_access(project, options.sandbox)
-    clock = SystemClock(interruption)
+    clock = clock or SystemClock(interruption)
     info = lock_info("apply", clock.now())
     with project.backend.lock(info, timeout=options.lock_timeout) as lock, naming_command(options.command):
-        journal = open_journal(project, clock)  # and only then connect: the pace needs the writes it held
+        journal = open_journal(project, clock, lock)  # and only then connect: the pace needs the writes it held
         with connect(access, clock, _waiting(options, audience)) as connection:
             keep_loaded()
             return _apply(_Bench(project, options, audience, interruption, clock, connection, lock, journal), manifests)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconcile.core.fingerprints import Fingerprints
     from reconcile.core.folded import Folded
     from reconcile.journal import Journal
-    from reconcile.ports import Backend, Clock
+    from reconcile.ports import Backend, Clock, HeldLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,8 @@ def folded_state(project: Project) -> "Folded":
     return read_current(project.backend, new_lineage=str)  # a state that does not exist yet has no lineage to show
 
 
-def open_journal(project: Project, clock: "Clock") -> "Journal":
-    """The journal, open for writing; the lock must be held.
+def open_journal(project: Project, clock: "Clock", lock: "HeldLock") -> "Journal":
+    """The journal, open for writing for as long as the lock is held.
 
     The quota's ledger takes over the writes of earlier runs first, and those of later ones before each commit.
 
@@ -184,6 +184,7 @@ def open_journal(project: Project, clock: "Clock") -> "Journal":
         backend,
         loaded,
         now=lambda: iso(clock.now()),
+        is_ours=lock.is_held,
         absorb=lambda writes: absorb(backend, writes, clock.now()),
     )
 

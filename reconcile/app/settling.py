@@ -137,8 +137,8 @@ def resolve(project: Project, options: ResolveOptions) -> Report:
         StateError: The journal cannot be written.
     """
     clock = SystemClock(Interruption())
-    with project.backend.lock(lock_info("resolve", clock.now()), timeout=options.lock_timeout):
-        journal = open_journal(project, clock)
+    with project.backend.lock(lock_info("resolve", clock.now()), timeout=options.lock_timeout) as lock:
+        journal = open_journal(project, clock, lock)
         doubt = _doubt_at(journal, options.address) if options.address is not None else None
         if doubt is not None and options.not_created:
             settled = Settled((_take_word(journal, clock, doubt, None),))

@@ -151,7 +151,7 @@ def _changing(project: Project, operation: str, lock_timeout: float) -> Generato
     """The journal under the lock, and the time; what was appended is in the state when the with-block ends well."""
     clock = SystemClock(Interruption())
     now = clock.now()
-    with project.backend.lock(lock_info(operation, now), timeout=lock_timeout):
-        journal = open_journal(project, clock)
+    with project.backend.lock(lock_info(operation, now), timeout=lock_timeout) as lock:
+        journal = open_journal(project, clock, lock)
         yield journal, iso(now)
         journal.commit(tool_version=__version__)

@@ -183,7 +183,9 @@ class Creator:
     def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
         """The intent, durable."""
         now = self._tools.clock.now()
-        deadline = iso(now + self._bounds.timeout_seconds + 1)
+        # By the later of both clocks: one that is behind here, and is put right later, must not cut the settle time.
+        latest = max(now, self._tools.api.server_time or now)
+        deadline = iso(latest + self._bounds.timeout_seconds + 1)
         operation = self._tools.new_operation()
         intent = replace(draft, operation=operation, at=iso(now), attempt=number, deadline=deadline)
         self._tools.journal.append(intent)

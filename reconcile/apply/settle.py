@@ -30,6 +30,19 @@ _OF_THE_WHOLE_API = frozenset({"unreachable", "unauthorized", "wrong-address", Q
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment by the local clock, which may jump, and by one that never does; seconds."""
+
+    now: float
+    uptime: float
+
+    @classmethod
+    def by(cls, clock: Clock) -> "Moment":
+        """This moment."""
+        return cls(clock.now(), clock.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
 class SettlingTools:
     """What settling acts through.
 
@@ -60,7 +73,7 @@ def settle(doubts: Sequence[Doubt], tools: SettlingTools, *, by_absence: bool = 
     Raises:
         StateError: The journal cannot be written.
     """
-    began = tools.clock.now()
+    began = Moment.by(tools.clock)
     first = _Reading(doubts, tools)
     settlements = [first.settle(doubt) for doubt in doubts]
     ripe = [
@@ -163,11 +176,11 @@ def suspects_in_full(
     return records, tuple(record_id for record_id, record in suspects.items() if record is None)
 
 
-def is_ripe(intent: IntentEntry, tools: SettlingTools, at: float) -> bool:
-    """Whether the request could no longer take effect at that time of the local clock (assumption A1)."""
+def is_ripe(intent: IntentEntry, tools: SettlingTools, at: Moment) -> bool:
+    """Whether the request could no longer take effect at that moment (assumption A1)."""
     server_now = tools.api.server_time
-    then = None if server_now is None else server_now - (tools.clock.now() - at)
-    return has_settled(from_iso(intent.deadline), tools.settle_seconds, at, then)
+    then = None if server_now is None else server_now - (tools.clock.monotonic() - at.uptime)
+    return has_settled(from_iso(intent.deadline), tools.settle_seconds, at.now, then)
 
 
 def _until(doubt: Doubt, tools: SettlingTools) -> str:

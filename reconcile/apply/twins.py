@@ -6,7 +6,7 @@ Late twins are reported with the ids of both records, every time, until one of t
 from collections.abc import Mapping, Sequence
 
 from reconcile.apply.lookup import Lookup
-from reconcile.apply.settle import SettlingTools, is_ripe, suspects_in_full
+from reconcile.apply.settle import Moment, SettlingTools, is_ripe, suspects_in_full
 from reconcile.core.entries import CheckedEntry
 from reconcile.core.folded import Watch
 from reconcile.core.records import Address, StateRecord
@@ -31,7 +31,7 @@ def find_twins(
         ApiError, QuotaError: The API cannot be read.
         StateError: The journal cannot be written.
     """
-    began = tools.clock.now()
+    began = Moment.by(tools.clock)
     lookup = Lookup(tools.api, {watch.intent.coworker_invoice_id for watch in watches})
     twins: list[Twin] = []
     for watch in watches:

@@ -71,7 +71,7 @@ def _invoices(doubts: Sequence[Doubt]) -> set[int]:
 
 def _by_sight(doubt: Doubt, lookup: Lookup, tools: SettlingTools) -> Settlement:
     """Adopts what was sent where it can be seen, and names what only a person can tell."""
-    match _judge(doubt.intent, lookup, tools):
+    match _judge(doubt, lookup, tools):
         case Adopt(record_id):
             tools.journal.append(_resolved(doubt.intent, tools, record_id, (record_id,)))
             tools.owned.add(record_id)
@@ -82,7 +82,12 @@ def _by_sight(doubt: Doubt, lookup: Lookup, tools: SettlingTools) -> Settlement:
             return Settlement(doubt, "open", words=_until(doubt, tools))
 
 
-def _judge(intent: IntentEntry, lookup: Lookup, tools: SettlingTools) -> Verdict:
+def _judge(doubt: Doubt, lookup: Lookup, tools: SettlingTools) -> Verdict:
+    intent = doubt.intent
+    known = tuple(claimed for claimed in doubt.ids if claimed in tools.owned or claimed in intent.baseline)
+    if known:
+        # The server confirmed a create with a record that was there before: reading cannot tell what it meant.
+        return Ask("the answer named a record that was there before", known)
     return judge(intent, suspects_in_full(intent, lookup, tools), tools.owned, tools.fingerprint)
 
 

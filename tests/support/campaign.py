@@ -1,6 +1,7 @@
 """How large a campaign is: small enough for every run of the tests, or in full with `CAMPAIGN=full`."""
 
 import os
+from itertools import pairwise
 
 IS_FULL = os.environ.get("CAMPAIGN", "") == "full"
 
@@ -15,4 +16,4 @@ def seeds(small: int, full: int, parts: int) -> list[range]:
     """The numbers of all cases in about equal parts, so that several processes can share them."""
     total = size(small, full)
     edges = [total * part // parts for part in range(parts + 1)]
-    return [range(begin, end) for begin, end in zip(edges, edges[1:], strict=False) if begin < end]
+    return [range(begin, end) for begin, end in pairwise(edges) if begin < end]

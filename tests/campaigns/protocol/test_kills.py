@@ -156,4 +156,7 @@ def test_a_process_killed_at_any_named_point_loses_nothing_and_repeats_nothing(
             raise
     kills = sum(n for death, n in deaths.items() if death.startswith(("before", "after")))
     assert kills > len(numbers) / 3, "hardly anything was killed: this proved little"
-    count_of("kills at named points", f"{len(numbers)} cases, {kills} first lives ended by a kill at {len(deaths)} kinds of point")
+    count_of(
+        "kills at named points",
+        f"{len(numbers)} cases, {kills} first lives ended by a kill at {len(deaths)} kinds of point",
+    )

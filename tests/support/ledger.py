@@ -100,7 +100,7 @@ class Ledger:
             self.arrived[label] += 1
             if self.is_locked_out:
                 self.broken.append(f"I10: {label} was sent without the lock")
-            mine = [entry for entry in open_intents(journal if journal is not None else self._durable_journal())]
+            mine = open_intents(journal if journal is not None else self._durable_journal())
             named = [entry for entry in mine if entry.get("notes") == label]
             if not named:
                 self.broken.append(f"I4: {label} was sent before its intent was durable")

@@ -1,8 +1,12 @@
 """Every campaign says what it counted, at the end of the run and in its own output."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # the model and the list of planted bugs stand beside their tests
 
 
 @pytest.fixture

@@ -310,7 +310,7 @@ class Folding:
 
     def _change(self, entry: StateChangedEntry, *, is_new: bool) -> None:
         if entry.change == "mv":
-            self._rename_doubts(entry)
+            self._rename_intents(entry)
         if not is_new or entry.change == "push":
             return
         self.is_ahead = True
@@ -324,10 +324,13 @@ class Folding:
         if entry.change == "mv":
             self.records[entry.to] = held
 
-    def _rename_doubts(self, entry: StateChangedEntry) -> None:
+    def _rename_intents(self, entry: StateChangedEntry) -> None:
         for operation, doubt in self.doubts.items():
             if doubt.intent.address == entry.address:
                 self.doubts[operation] = replace(doubt, intent=replace(doubt.intent, address=entry.to))
+        for operation, watch in self.watches.items():
+            if watch.intent.address == entry.address:
+                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))
 
     def _doubt(self, operation: str) -> Doubt:
         try:

@@ -8,7 +8,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -79,10 +79,12 @@ class Ledger:
         self.requests = 0
         self.broken: list[str] = []
         self.released: set[str] = set()
+        self.standing: set[str | None] = set()
         self.closed_until = float("-inf")
         self.is_locked_out = False
         self._now, self._durable_journal = now, durable_journal
         self._next_id = first_id
+        self._next_foreign_id = first_id // 2
         self._lock = threading.RLock()
 
     def note_request(self) -> None:
@@ -98,6 +100,8 @@ class Ledger:
         with self._lock:
             self.note_request()
             self.arrived[label] += 1
+            if label in self.standing:
+                self.broken.append(f"guard: {label} was sent though it was there, and owned by nobody")
             if self.is_locked_out:
                 self.broken.append(f"I10: {label} was sent without the lock")
             mine = open_intents(journal if journal is not None else self._durable_journal())
@@ -122,6 +126,28 @@ class Ledger:
             else:
                 self.rows[row.id] = self.ever[row.id] = row
             return row
+
+    def note_client(self, owned: set[int]) -> None:
+        """A client begins, which was told nothing so far; what stands there unowned, it must not create again."""
+        with self._lock:
+            self.take_effect()
+            self.closed_until = float("-inf")
+            self.standing = {row.notes for row in self.rows.values() if not row.is_ours and row.id not in owned}
+
+    def add_foreign(self, invoice: int, token: str | None, notes: str) -> Row:
+        """Somebody else writes a record; its id is below all of ours, so that the lowest is not always right."""
+        with self._lock:
+            row = Row(self._next_foreign_id, invoice, None, token, notes, is_ours=False)
+            self._next_foreign_id += 1
+            self.rows[row.id] = self.ever[row.id] = row
+            return row
+
+    def edit(self, row: Row, **fields: Any) -> Row:
+        """Somebody changes a record."""
+        with self._lock:
+            edited = replace(row, **fields)
+            self.rows[row.id] = self.ever[row.id] = edited
+            return edited
 
     def take_effect(self) -> None:
         """What was due by now exists."""

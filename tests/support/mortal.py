@@ -80,6 +80,8 @@ class Weather:
     odd: float = 0.0  # a 5xx that may have had an effect
     unreadable: float = 0.0  # of reads
     lag: float = 0.0  # listings show a record only a while later
+    missed: float = 0.0  # a listing lacks a record, which the next one shows
+    asleep: float = 0.0  # the machine sleeps for up to ten minutes, after an append
 
 
 FAIR = Weather()
@@ -93,6 +95,7 @@ class StoreApi:
         self.mortality = mortality
         self.sends_date = True
         self.is_alone = True
+        self._missed: set[int] = set()
         self._ledger, self._clock, self._random = ledger, clock, random
 
     def sign_in(self) -> None:
@@ -168,12 +171,22 @@ class StoreApi:
 
     def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
         self._read()
-        for row in self._ledger.listed(coworker_invoice_id):
+        for row in self._shown(self._ledger.listed(coworker_invoice_id)):
             yield ObservedRecord(row.id, row.invoice, None, row.notes if self._random.random() < 0.5 else None)
 
     def count_records(self) -> int:
         self._read()
         return len(self._ledger.listed())
+
+    def _shown(self, rows: list[Row]) -> list[Row]:
+        """The rows, of which one of ours may be missing that was not missing the last time."""
+        missing = {
+            row.id
+            for row in rows
+            if row.is_ours and row.id not in self._missed and self._random.random() < self.weather.missed
+        }
+        self._missed = (self._missed - {row.id for row in rows}) | missing
+        return [row for row in rows if row.id not in missing]
 
     def get(self, record_id: int) -> ObservedRecord | None:
         self._read()
@@ -226,9 +239,17 @@ class World:
         backend = MortalBackend(self.store, mortality=mortality, torn=torn)
         api = StoreApi(self.ledger, self.clock, self.random, mortality)
         api.weather, api.sends_date, api.is_alone = self.weather, self.sends_date, self.concurrency == 1
-        self.ledger.closed_until = float("-inf")  # a process that is new was told nothing
+        backend.on_append = self._sleep_perhaps
         project = SimulatedProject(backend, settings(concurrency=self.concurrency))
         return Conductor(project, self.clock, api, _ReadPaced(api, OpenPace(self.clock)))
+
+    def begin(self) -> None:
+        """Tells the server's books that a client is about to run."""
+        self.ledger.note_client({held.id for held in self.process().known().state.records.values()})
+
+    def _sleep_perhaps(self) -> None:
+        if self.weather.asleep and self.random.random() < self.weather.asleep:
+            self.clock.sleep(self.random.uniform(0, 600))
 
     def check(self) -> None:
         """I1 to I5 and what the tool itself makes of its files."""

@@ -79,6 +79,7 @@ class Ledger:
         self.requests = 0
         self.broken: list[str] = []
         self.released: set[str] = set()
+        self.deleted: set[int] = set()
         self.standing: set[str | None] = set()
         self.closed_until = float("-inf")
         self.is_locked_out = False
@@ -149,6 +150,12 @@ class Ledger:
             self.rows[row.id] = self.ever[row.id] = edited
             return edited
 
+    def delete(self, row: Row) -> None:
+        """Somebody deletes a record; what is created in its place is of another generation."""
+        with self._lock:
+            del self.rows[row.id]
+            self.deleted.add(row.id)
+
     def take_effect(self) -> None:
         """What was due by now exists."""
         with self._lock:
@@ -170,7 +177,7 @@ class Ledger:
         with self._lock:
             self.take_effect()
             assert not self.broken, "; ".join(self.broken)
-            self._check_once(row for row in self.ever.values() if row.is_ours)
+            self._check_once(row for row in self.ever.values() if row.is_ours and row.id not in self.deleted)
             held, journalled = held_ids(state), journalled_ids(journal)
             opened = {entry.get("notes") for entry in open_intents(journal)}
             for row in self.rows.values():

@@ -160,7 +160,7 @@ class PaymentTokens(Protocol):
 
     @property
     def server_time(self) -> float | None:
-        """Seconds since the epoch by the server's last answer; None when it did not say."""
+        """Seconds since the epoch, now, going by the server's last answer; None when it did not say."""
         ...
 
     def get(self, record_id: int) -> ObservedRecord | None:

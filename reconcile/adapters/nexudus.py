@@ -131,8 +131,10 @@ class Nexudus:
 
     @property
     def server_time(self) -> float | None:
-        """Seconds since the epoch by the server's last `Date` header; None when it sent none."""
-        return seconds_of_date(self._session.date) if self._session.date else None
+        """Seconds since the epoch by the server's last `Date` header and what passed since; None when it sent none."""
+        date, at = self._session.dated
+        said = seconds_of_date(date) if date else None
+        return None if said is None else said + self._clock.monotonic() - at
 
     def close(self) -> None:
         """Closes every connection."""

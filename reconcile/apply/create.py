@@ -186,7 +186,7 @@ class Creator:
     def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
         """The intent, durable."""
         now = self._tools.clock.now()
-        deadline = iso(now + self._bounds.timeout_seconds + SENT_WITHIN)
+        deadline = iso(self._latest() + self._bounds.timeout_seconds + SENT_WITHIN)
         operation = self._tools.new_operation()
         intent = replace(draft, operation=operation, at=iso(now), attempt=number, deadline=deadline)
         self._tools.journal.append(intent)
@@ -194,7 +194,7 @@ class Creator:
 
     def _send(self, intent: IntentEntry, declared: PaymentToken) -> Outcome | None:
         """The request and what its answer means; None when the lock was lost before it left."""
-        if self._tools.clock.now() + self._bounds.timeout_seconds > from_iso(intent.deadline):
+        if self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline):
             # A machine that slept, a disk that hung: sent now, it could take effect after everybody gave it up.
             return Unreached("too much time passed between writing the intent and sending it")
         if not self._tools.lock.is_held():
@@ -202,6 +202,10 @@ class Creator:
             return None  # the intent stays open: whoever holds the lock now settles it by reading
         seen = self._tools.api.create(request_fields(declared), self._tokens.get(intent.address))
         return self._judge(seen)
+
+    def _latest(self) -> float:
+        """The time by our clock or the server's, whichever is ahead: one that is slow today may be right tomorrow."""
+        return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)
 
     def _judge(self, seen: Seen) -> Outcome:
         with self._claiming:  # two answers that name the same id cannot both be believed

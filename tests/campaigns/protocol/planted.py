@@ -152,8 +152,9 @@ BUGS = [
     bug(
         "send what has grown stale",
         CREATE,
-        "self._tools.clock.now() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
+        "self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
         "False",
+        LATE,
     ),
     Bug(
         "write the intent after sending",
@@ -204,6 +205,7 @@ BUGS = [
         "            self._rows[invoice] = list(self._api.list_records(invoice))\n",
         "            try:\n                self._rows[invoice] = list(self._api.list_records(invoice))\n"
         "            except Exception:\n                self._rows[invoice] = []\n",
+        LATE,
     ),
     bug(
         "take a short listing for a complete one",
@@ -245,6 +247,20 @@ BUGS = [
         OPERATIONS,
         "    for watch in before.watches.values():\n",
         "    for watch in ():\n",
+        LATE,
+    ),
+    bug(
+        "trust a clock that is slow",
+        CREATE,
+        "return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)",
+        "return self._tools.clock.now()",
+        LATE,
+    ),
+    bug(
+        "leave a rename's watch behind",
+        OPERATIONS,
+        "                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))\n",
+        "                pass\n",
         LATE,
     ),
 ]

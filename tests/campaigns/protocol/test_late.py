@@ -3,9 +3,10 @@
 import pytest
 from conducting import SETTLE
 from declarations import declare, manifests
+from ledger import entries_of, open_intents
 from mortal import FAIR, TIMEOUT, Weather, World
 
-from reconcile.core.errors import ExitCode
+from reconcile.core.errors import ApiError, ExitCode
 from reconcile.core.manifest import Manifests
 from reconcile.core.records import Provider
 
@@ -112,3 +113,65 @@ def test_what_another_address_owns_is_never_adopted(world: World) -> None:
     world.process().settle()
     folded = world.process().known()
     assert (set(folded.state.records), set(folded.doubts)) == ({"b"}, set())
+
+
+def test_a_machine_that_slept_after_its_intent_writes_another_one_before_it_sends(world: World) -> None:
+    process = world.process()
+    slept: list[float] = []
+
+    def sleep_after_the_intent() -> None:
+        if open_intents(world.store.journal) and not slept:
+            slept.append(1.0)
+            world.clock.sleep(10 * SETTLE)
+
+    process.project.backend.on_append = sleep_after_the_intent
+    assert len(process.apply(DECLARED).having("applied")) == 1
+    kinds = [entry["type"] for entry in entries_of(world.store.journal)]
+    assert kinds.count("intent") == 2
+    assert world.ledger.arrived["a"] == 1
+
+
+def test_a_listing_that_cannot_be_read_proves_nothing(world: World) -> None:
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.clock.sleep(TIMEOUT + 2 * SETTLE)
+    world.weather = Weather(unreadable=1.0)
+    with pytest.raises(ApiError):
+        world.process().settle()
+    assert set(world.process().known().doubts) == {"a"}
+
+
+@pytest.mark.parametrize("skew", [-1000.0, 1000.0])
+@pytest.mark.parametrize("is_right_afterwards", [False, True])
+def test_a_clock_that_was_wrong_or_jumps_does_not_shorten_the_settle_time(
+    world: World,
+    skew: float,
+    is_right_afterwards: bool,  # noqa: FBT001 - a case
+) -> None:
+    before, after = (skew, 0.0) if is_right_afterwards else (0.0, skew)
+    world.clock.skew = before
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.clock.skew = after
+    for _ in range(10):
+        world.process().apply(DECLARED)
+        world.check()
+        world.clock.sleep(SETTLE / 5)
+    assert world.ledger.arrived["a"] == 1
+
+
+def test_after_a_long_wait_for_its_turn_the_servers_time_is_still_known(world: World) -> None:
+    world.clock.skew = -1000.0
+    world.weather = LATE
+    process = world.process()
+    before_write = process.pace.before_write
+
+    def wait_long() -> float | None:
+        world.clock.sleep(2 * SETTLE)
+        return before_write()
+
+    process.pace.before_write = wait_long
+    process.apply(DECLARED)
+    world.clock.skew = 0.0
+    world.process().settle()
+    assert set(world.process().known().doubts) == {"a"}

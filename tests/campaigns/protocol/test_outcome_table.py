@@ -389,6 +389,26 @@ def test_a_read_that_fails_is_never_an_empty_list(
     assert_it_ends_well(scene)
 
 
+def test_a_listing_that_does_not_add_up_proves_no_absence(scene: Scene) -> None:
+    scene.server.faults["create", 2] = Fault("late", "late", 100.0, answer=lambda peer, _: peer.reset())
+    scene.apply(declared_records())
+    scene.wait(2 * SETTLE)
+    scene.server.always["list"] = next(fault for fault in READS if fault.name == "read moving total")
+    for _ in range(2):
+        assert isinstance(scene.apply(declared_records()), ReconcileError)
+        assert set(scene.conductor().known().doubts) == {"r1"}
+    assert_it_ends_well(scene)
+
+
+def test_the_servers_time_goes_on_between_its_answers(scene: Scene) -> None:
+    api = scene.conductor().api
+    assert api.server_time is None
+    api.count_records()
+    first = api.server_time
+    scene.wait(100)
+    assert api.server_time == first + 100
+
+
 def test_the_rows_and_runs_of_the_outcome_table_are_counted(count_of: Callable[[str, str], None]) -> None:
     rows = len(NO_EFFECT) + len(STOPS) + len(THROTTLES) + len(IN_DOUBT) + 3
     runs = f"{MET['runs'] + 9} cases at the first, a middle or the last create"

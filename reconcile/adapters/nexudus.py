@@ -132,8 +132,9 @@ class Nexudus:
     @property
     def server_time(self) -> float | None:
         """Seconds since the epoch by the server's last `Date` header and what passed since; None when it sent none."""
-        said = seconds_of_date(self._session.date) if self._session.date else None
-        return None if said is None else said + self._clock.monotonic() - self._session.date_at
+        date, at = self._session.dated
+        said = seconds_of_date(date) if date else None
+        return None if said is None else said + self._clock.monotonic() - at
 
     def close(self) -> None:
         """Closes every connection."""

@@ -49,8 +49,7 @@ class Session:
 
     Attributes:
         host: The API's host, for messages.
-        date: The server's last `Date` header as it came; empty when it sent none.
-        date_at: When it came, by the monotonic clock, in seconds.
+        dated: The server's last `Date` header as it came, empty when it sent none, and when by the monotonic clock.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Session:
         backend: "NetworkBackend | None" = None,
     ) -> None:
         self.host = urlsplit(api_root(options.base_url)).netloc
-        self.date, self.date_at = "", 0.0
+        self.dated = ("", 0.0)
         self._options = options
         self._authenticator = authenticator
         self._clock = clock
@@ -124,7 +123,7 @@ class Session:
         raw = self._wire().exchange(
             method, path, headers=headers, max_bytes=max_bytes, deadline=deadline, content=content, params=params
         )
-        self.date, self.date_at = raw.date, self._clock.monotonic()
+        self.dated = (raw.date, self._clock.monotonic())
         return raw
 
     def refresh(self) -> bool:

@@ -47,10 +47,13 @@ from reconcile.core.outcomes import (
 )
 from reconcile.core.records import UNMANAGED, Address, PaymentToken, Secret
 from reconcile.core.report import Result
-from reconcile.core.times import iso
+from reconcile.core.times import from_iso, iso
 
 UNSENT_TRIES = 4
 """How often in all a request is tried that cannot even be sent; the waits in between are 1, 2 and 4 seconds."""
+
+SENT_WITHIN = 5.0
+"""Seconds from writing an intent to sending its request: the intent's deadline allows for them, and for no more."""
 
 LONGEST_WAIT = 60.0
 """Seconds; where a throttled answer names no wait, waits double from 1 up to this."""
@@ -183,9 +186,7 @@ class Creator:
     def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
         """The intent, durable."""
         now = self._tools.clock.now()
-        # By the later of both clocks: one that is behind here, and is put right later, must not cut the settle time.
-        latest = max(now, self._tools.api.server_time or now)
-        deadline = iso(latest + self._bounds.timeout_seconds + 1)
+        deadline = iso(self._latest() + self._bounds.timeout_seconds + SENT_WITHIN)
         operation = self._tools.new_operation()
         intent = replace(draft, operation=operation, at=iso(now), attempt=number, deadline=deadline)
         self._tools.journal.append(intent)
@@ -193,11 +194,18 @@ class Creator:
 
     def _send(self, intent: IntentEntry, declared: PaymentToken) -> Outcome | None:
         """The request and what its answer means; None when the lock was lost before it left."""
+        if self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline):
+            # A machine that slept, a disk that hung: sent now, it could take effect after everybody gave it up.
+            return Unreached("too much time passed between writing the intent and sending it")
         if not self._tools.lock.is_held():
             self._tally.end(LOCK_LOST)
             return None  # the intent stays open: whoever holds the lock now settles it by reading
         seen = self._tools.api.create(request_fields(declared), self._tokens.get(intent.address))
         return self._judge(seen)
+
+    def _latest(self) -> float:
+        """The time by our clock or the server's, whichever is ahead: one that is slow today may be right tomorrow."""
+        return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)
 
     def _judge(self, seen: Seen) -> Outcome:
         with self._claiming:  # two answers that name the same id cannot both be believed

@@ -1,12 +1,23 @@
-"""Campaigns run in a size that fits into CI; `--full-size` runs them whole."""
+"""Campaigns run in a size that fits into CI, and whole with `CAMPAIGN=full`; what they counted stands at the end of a run."""
+
+import os
 
 import pytest
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full-size", action="store_true", help="run the campaigns at their full size")
-
-
 @pytest.fixture
-def is_full_size(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--full-size", default=False))
+def is_full_size() -> bool:
+    return os.environ.get("CAMPAIGN") == "full"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = [
+        str(value)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, value in report.user_properties
+        if name == "campaign" and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("campaigns")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -1,6 +1,6 @@
 """The pace on a real clock: the whole command against a server that counts arrivals and is slow to answer.
 
-`python -m pytest tests/campaigns/test_pace.py --full-size -s` takes three minutes for each latency.
+`CAMPAIGN=full python -m pytest tests/campaigns/test_pace.py -s` takes three minutes for each latency.
 """
 
 import re

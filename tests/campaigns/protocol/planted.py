@@ -1,0 +1,266 @@
+"""Bugs to plant: each takes one promise of the protocol away, in words of the code, and names the test that notices.
+
+A replacement that no longer fits the code exactly once is itself a failure: the list must grow with the code.
+"""
+
+from dataclasses import dataclass
+
+KILLS = ("test_kills.py",)
+TABLE = ("test_outcome_table.py",)
+LATE = ("test_late.py",)
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake: `changes` are (file below the package, text, other text); `tests` find it."""
+
+    name: str
+    changes: tuple[tuple[str, str, str], ...]
+    tests: tuple[str, ...] = KILLS
+
+
+def bug(name: str, file: str, text: str, other: str, tests: tuple[str, ...] = KILLS) -> Bug:
+    return Bug(name, ((file, text, other),), tests)
+
+
+CREATE = "apply/create.py"
+SETTLE = "apply/settle.py"
+OUTCOMES = "core/outcomes.py"
+OPERATIONS = "core/operations.py"
+JUDGE = "core/settling.py"
+JOURNAL = "journal.py"
+RUN = "apply/run.py"
+
+BUGS = [
+    bug("drop the journal's sync", "adapters/files.py", "            files.sync_content(fd)\n", "", TABLE),
+    bug(
+        "drop the folder's sync",
+        "adapters/files.py",
+        "        if is_new:\n            sync_folder",
+        "        if False:\n            sync_folder",
+        TABLE,
+    ),
+    bug(
+        "say committed, then write the state",
+        JOURNAL,
+        "            digest = self._write_state(replace",
+        "            self._say_commit('')\n            digest = self._write_state(replace",
+    ),
+    bug(
+        "empty the journal, then write the state",
+        JOURNAL,
+        "            digest = self._write_state(replace",
+        "            self._replace([HeaderEntry(before.lineage, before.serial)])\n"
+        "            digest = self._write_state(replace",
+    ),
+    bug(
+        "forget to write an outcome down",
+        CREATE,
+        "        self._record(intent, self._entry_for(intent.operation, outcome))\n",
+        "",
+    ),
+    bug(
+        "call a 500 no effect", OUTCOMES, "frozenset({400, 413, 415, 422})", "frozenset({400, 413, 415, 422, 500, 502})"
+    ),
+    bug("call a 502 throttling", OUTCOMES, "return answer.status == 429", "return answer.status in {429, 502}"),
+    bug(
+        "call a reset never sent",
+        "adapters/nexudus.py",
+        "return NoAnswer(error.reason) if error.sent else NeverSent(error.reason)",
+        "return NeverSent(error.reason)",
+        TABLE,
+    ),
+    bug(
+        "believe a refusal that names an id",
+        OUTCOMES,
+        'if created is None and answer.status == 200 and envelope.get("WasSuccessful") is False',
+        'if answer.status == 200 and envelope.get("WasSuccessful") is False',
+        TABLE,
+    ),
+    bug(
+        "believe an id that is known",
+        CREATE,
+        "classify(seen, self._known_ids.__contains__)",
+        "classify(seen, lambda _: False)",
+        TABLE,
+    ),
+    bug("do not ask about an id that is known", SETTLE, "    if known:\n", "    if False:\n", TABLE),
+    bug("believe absence at once", JUDGE, "return seen >= deadline + settle_seconds", "return True"),
+    bug(
+        "believe absence at the deadline", JUDGE, "return seen >= deadline + settle_seconds", "return seen >= deadline"
+    ),
+    bug("settle with one listing", SETTLE, "    second = Lookup(tools.api, _invoices(ripe))\n", "    second = first\n"),
+    bug(
+        "do not wait between two listings",
+        SETTLE,
+        "    if seen != {row.id for row in first.at(invoice)}:",
+        "    if False:",
+    ),
+    Bug(
+        "ignore the baseline",
+        (
+            (
+                JUDGE,
+                "[record for record in seen if record.id not in intent.baseline and record.id not in owned]",
+                "[record for record in seen if record.id not in owned]",
+            ),
+            (
+                SETTLE,
+                "is_new = row.id not in intent.baseline and row.id not in tools.owned",
+                "is_new = row.id not in tools.owned",
+            ),
+        ),
+    ),
+    bug(
+        "keep no baseline",
+        CREATE,
+        "self._try(change, replace(draft, baseline=found.baseline))",
+        "self._try(change, draft)",
+    ),
+    Bug(
+        "adopt what another address owns",
+        (
+            (
+                JUDGE,
+                "if record.id not in intent.baseline and record.id not in owned]",
+                "if record.id not in intent.baseline]",
+            ),
+            (
+                SETTLE,
+                "is_new = row.id not in intent.baseline and row.id not in tools.owned",
+                "is_new = row.id not in intent.baseline",
+            ),
+        ),
+        LATE,
+    ),
+    bug("adopt one of several", JUDGE, "    if len(full) == 1:", "    if full:"),
+    bug(
+        "retry what is in doubt",
+        CREATE,
+        '                return Result("in_doubt", change, words=seen)',
+        "                return None",
+    ),
+    bug(
+        "do not stop at an id that is known", CREATE, "                if stop:\n", "                if False:\n", TABLE
+    ),
+    bug(
+        "do not look at the lock before sending",
+        CREATE,
+        "        if not self._tools.lock.is_held():\n            self._tally.end(LOCK_LOST)\n            return None",
+        "        if False:\n            return None",
+    ),
+    bug(
+        "send what has grown stale",
+        CREATE,
+        "self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
+        "False",
+        LATE,
+    ),
+    Bug(
+        "write the intent after sending",
+        (
+            (CREATE, "        self._tools.journal.append(intent)\n", ""),
+            (
+                CREATE,
+                "        return self._judge(seen)\n",
+                "        self._tools.journal.append(intent)\n        return self._judge(seen)\n",
+            ),
+        ),
+    ),
+    bug(
+        "send no matter how the guard decides",
+        "apply/guard.py",
+        "return Found(tuple(baseline), matches)",
+        "return Found(tuple(baseline), ())",
+    ),
+    bug(
+        "create at an invoice in doubt", RUN, '            if result.status == "in_doubt":\n', "            if False:\n"
+    ),
+    bug(
+        "forget older doubt at an invoice",
+        RUN,
+        "stuck = {doubt.intent.coworker_invoice_id for doubt in doubts}",
+        "stuck: set[int] = set()",
+    ),
+    bug(
+        "hide doubt from the exit code",
+        "core/report.py",
+        'if self.doubts or self.twins or self.having("in_doubt")',
+        "if self.twins",
+    ),
+    bug(
+        "compact open intents away", OPERATIONS, "    for doubt in before.doubts.values():\n", "    for doubt in ():\n"
+    ),
+    bug(
+        "leave applied ids out of the state",
+        OPERATIONS,
+        "            self._write(intent, entry.id, entry.at)\n",
+        "            pass\n",
+    ),
+    bug("break the chain of checksums", JOURNAL, "data, crc = encode(new, self._crc)", "data, crc = encode(new)"),
+    bug("keep a torn tail", JOURNAL, "        if decoded.torn is not None:\n", "        if False:\n"),
+    bug(
+        "take an error of a read for an empty list",
+        "apply/lookup.py",
+        "            self._rows[invoice] = list(self._api.list_records(invoice))\n",
+        "            try:\n                self._rows[invoice] = list(self._api.list_records(invoice))\n"
+        "            except Exception:\n                self._rows[invoice] = []\n",
+        LATE,
+    ),
+    bug(
+        "take a short listing for a complete one",
+        "adapters/nexudus.py",
+        "return rows if len(rows) == total else None",
+        "return rows",
+        TABLE,
+    ),
+    bug("ignore Retry-After", CREATE, "            self._tools.pace.pause(seconds)\n", "            pass\n"),
+    bug(
+        "adopt without writing it down",
+        SETTLE,
+        "            tools.journal.append(_resolved(doubt.intent, tools, record_id, (record_id,)))\n",
+        "",
+    ),
+    bug(
+        "do not look for late twins",
+        "app/settling.py",
+        "twins = find_twins(watches, journal.folded.state.records, tools) if watches else ()",
+        "twins = ()",
+        LATE,
+    ),
+    bug(
+        "close a watch before its time",
+        "apply/twins.py",
+        "        elif is_ripe(watch.intent, tools, began):\n",
+        "        else:\n",
+        LATE,
+    ),
+    bug(
+        "leave a rename's doubt behind",
+        OPERATIONS,
+        "                self.doubts[operation] = replace(doubt, intent=replace(doubt.intent, address=entry.to))\n",
+        "                pass\n",
+        LATE,
+    ),
+    bug(
+        "lose a settled doubt in compaction",
+        OPERATIONS,
+        "    for watch in before.watches.values():\n",
+        "    for watch in ():\n",
+        LATE,
+    ),
+    bug(
+        "trust a clock that is slow",
+        CREATE,
+        "return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)",
+        "return self._tools.clock.now()",
+        LATE,
+    ),
+    bug(
+        "leave a rename's watch behind",
+        OPERATIONS,
+        "                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))\n",
+        "                pass\n",
+        LATE,
+    ),
+]

@@ -1,4 +1,4 @@
-"""Campaigns run in a size that fits into CI, and whole with `CAMPAIGN=full`; what they counted stands at the end of a run."""
+"""Campaigns run in a size that fits into CI, and whole with `CAMPAIGN=full`; a run ends with what they counted."""
 
 import os
 

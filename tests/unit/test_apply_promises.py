@@ -64,7 +64,7 @@ def test_an_intent_holds_everything_but_the_token(stage: Stage) -> None:
             address="inv-1",
             action="create",
             coworker_invoice_id=7,
-            deadline="2026-03-02T10:15:01Z",
+            deadline="2026-03-02T10:15:05Z",
             regular_payment_provider=Provider.Stripe,
             notes="March",
             token_source="env:TOK",

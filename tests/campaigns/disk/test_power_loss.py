@@ -131,4 +131,3 @@ def lose_power(root: Path, files: RecordingFiles, ledger: Ledger, random: Random
     )
     rmtree(root)
     write_image(image, root)
-    (root / "state").mkdir(0o700, parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ Owns: the connection pool, TLS, the proxy of the environment, and reading answer
 means nor with which credentials it goes. Importing this loads httpx, so only `Nexudus` does, once it is used.
 """
 
+import json
 import logging
 import os
 import ssl
@@ -211,9 +212,18 @@ def _read(response: httpx.Response, max_bytes: int) -> RawAnswer:
 
 def _decoded(body: bytes) -> tuple[object, bool]:
     try:
-        return orjson.loads(body.removeprefix(_BYTE_ORDER_MARK)), True
+        text = body.removeprefix(_BYTE_ORDER_MARK)
+        document = orjson.loads(text)
+        json.loads(text, object_pairs_hook=_require_each_name_once)
     except (ValueError, RecursionError):
         return None, False
+    return document, True
+
+
+def _require_each_name_once(pairs: list[tuple[str, object]]) -> None:
+    # orjson lets the last of two win: an answer that says both yes and no would be taken at its last word.
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands twice in one object")
 
 
 def _spoil(response: httpx.Response) -> None:

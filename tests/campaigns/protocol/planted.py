@@ -8,6 +8,7 @@ from dataclasses import dataclass
 KILLS = ("test_kills.py",)
 TABLE = ("test_outcome_table.py",)
 LATE = ("test_late.py",)
+HOSTILE = ("test_hostile_answers.py",)
 
 
 @dataclass(frozen=True)
@@ -262,5 +263,19 @@ BUGS = [
         "                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))\n",
         "                pass\n",
         LATE,
+    ),
+    bug(
+        "let the last of two names win",
+        "adapters/transport.py",
+        "        json.loads(text, object_pairs_hook=_require_each_name_once)\n",
+        "",
+        HOSTILE,
+    ),
+    bug(
+        "believe an id whatever else is said",
+        "core/outcomes.py",
+        'envelope.get("WasSuccessful") is not True or envelope.get("Errors")',
+        "False",
+        HOSTILE,
     ),
 ]

@@ -186,3 +186,13 @@ def test_what_waited_for_a_doubt_that_is_settled_by_now_is_gone_on_with(folder: 
     assert folder.run("apply", "--auto-approve").code == 0
     assert counts(sandbox) == {7: 2}
     assert sorted(folder.ids()) == ["one", "two"]
+
+
+def test_doubt_is_graver_than_a_refusal(doubtful: tuple[Folder, Sandbox]) -> None:
+    small, _ = doubtful
+    small.environ |= PATIENT
+    (small.path / "manifests" / "b.yml").unlink()
+
+    ran = small.run("apply", "--auto-approve")
+
+    assert (ran.code, "1 delete" in ran.err) == (4, True)

@@ -30,7 +30,7 @@ PATIENT = {"RECONCILE_API__SETTLE_SECONDS": "600"}
 def wait() -> Callable[[], None]:
     from threading import Event
 
-    return lambda: Event().wait(4.2) and None
+    return lambda: Event().wait(9.2) and None
 
 
 @pytest.fixture

@@ -24,14 +24,14 @@ from reconcile.core.changes import Plan, Selection
 from reconcile.core.entries import ResolvedEntry
 from reconcile.core.errors import ReconcileError
 from reconcile.core.fingerprints import Fingerprints
+from reconcile.core.folded import Folded
 from reconcile.core.manifest import Manifests
-from reconcile.core.operations import Folded
 from reconcile.core.quota import UNLIMITED
 from reconcile.core.records import PaymentToken, Secret
 from reconcile.core.report import Report
 from reconcile.core.safety import Safety
 from reconcile.core.times import iso
-from reconcile.journal import read_current
+from reconcile.reading import read_current
 from reconcile.settings import ApiSettings, Settings
 
 KEY = b"a key of the tests, 32 bytes....."
@@ -82,6 +82,7 @@ class SimulatedProject:
     settings: Settings
     environ: Mapping[str, str] = field(default_factory=dict)
     is_sandbox: bool = False
+    limits: Any = UNLIMITED
     root: Path = Path(os.sep)
 
     def secrets(self) -> _LiteralSecrets:
@@ -118,7 +119,7 @@ class Conductor:
     def apply(self, declared: Manifests, **options: Any) -> Report:
         """Apply, from taking the lock to letting it go. Raises whatever a real one raises before its boundary."""
         with self._locked("apply") as lock:
-            journal = open_journal(self.project, self.clock)  # type: ignore[arg-type]
+            journal = open_journal(self.project, self.clock, lock)  # type: ignore[arg-type]
             bench = applying._Bench(
                 self.project,  # type: ignore[arg-type]
                 applying.ApplyOptions(**options),
@@ -133,16 +134,16 @@ class Conductor:
 
     def settle(self, only: str | None = None) -> Settled:
         """What `resolve` does."""
-        with self._locked("resolve"):
-            journal = open_journal(self.project, self.clock)  # type: ignore[arg-type]
-            settled = settle_doubts(self.project, journal, self.api, self.clock, only)  # type: ignore[arg-type]
+        with self._locked("resolve") as lock:
+            journal = open_journal(self.project, self.clock, lock)  # type: ignore[arg-type]
+            settled = settle_doubts(self.project, journal, self.api, self.clock, only=only)  # type: ignore[arg-type]
             journal.commit(tool_version=__version__)
             return settled
 
     def take_word(self, address: str, record_id: int | None) -> None:
         """What `resolve ADDRESS --adopt ID` and `--not-created` do."""
-        with self._locked("resolve"):
-            journal = open_journal(self.project, self.clock)  # type: ignore[arg-type]
+        with self._locked("resolve") as lock:
+            journal = open_journal(self.project, self.clock, lock)  # type: ignore[arg-type]
             operation = journal.folded.doubts[address].intent.operation
             verdict = "not_created" if record_id is None else "adopted"
             journal.append(ResolvedEntry(operation, iso(self.clock.now()), verdict, record_id, who="a person"))  # type: ignore[arg-type]

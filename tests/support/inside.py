@@ -18,10 +18,11 @@ from reconcile.app.change import ApplyOptions, Audience, apply
 from reconcile.app.project import Project, open_project
 from reconcile.core.changes import Plan
 from reconcile.core.errors import ReconcileError
-from reconcile.core.operations import Folded
+from reconcile.core.folded import Folded
 from reconcile.core.report import Report
-from reconcile.journal import Journal, load, read_current
+from reconcile.journal import Journal
 from reconcile.ports import LockInfo
+from reconcile.reading import load, read_current
 
 START = 1_772_446_440.0  # 2026-03-02T10:14:00Z
 AT = "2026-03-02T10:14:00Z"

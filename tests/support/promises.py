@@ -8,8 +8,8 @@ from inside import known
 from ledger_server import Ledger, Request
 
 from reconcile.core.entries import AppliedEntry, IntentEntry, NoEffectEntry, ResolvedEntry
+from reconcile.core.folded import Folded
 from reconcile.core.journalfile import decode
-from reconcile.core.operations import Folded
 
 
 def assert_kept(folded: Folded, records: Mapping[int, str]) -> None:

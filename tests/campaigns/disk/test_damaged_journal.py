@@ -17,8 +17,9 @@ from journal_entries import failure_of
 from ledger_server import Ledger, serving
 from project_folder import Folder
 
+from reconcile.core.commit import decode_commit
 from reconcile.core.entries import Entry
-from reconcile.core.journalfile import decode, decode_commit
+from reconcile.core.journalfile import decode
 
 FLIPS = size(2_000, 20_000)
 PARTS = 4

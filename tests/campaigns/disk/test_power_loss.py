@@ -17,7 +17,7 @@ from inside import SettableClock, apply_inside, declare, environ_for, known, rec
 from ledger_server import Ledger, Request, serving
 from promises import assert_kept, assert_recorded
 
-from reconcile.core.operations import Folded
+from reconcile.core.folded import Folded
 
 SESSIONS = 20 if IS_FULL else 2
 GENERATIONS = 5

@@ -21,8 +21,8 @@ from reconcile import __version__
 from reconcile.app.project import open_journal
 from reconcile.core.changes import Plan
 from reconcile.core.errors import ReconcileError
+from reconcile.core.folded import Folded
 from reconcile.core.manifest import Manifests
-from reconcile.core.operations import Folded
 from reconcile.core.records import PaymentToken, Secret
 from reconcile.core.report import Report
 
@@ -156,8 +156,8 @@ def watched(folded: Folded) -> set[str]:
 def recover(world: World) -> Folded:
     """Opens the journal as the next run would, makes a state of it, and says what it holds."""
     process = world.process()
-    with process._locked("check"):
-        journal = open_journal(process.project, process.clock)  # type: ignore[arg-type]
+    with process._locked("check") as lock:
+        journal = open_journal(process.project, process.clock, lock)  # type: ignore[arg-type]
         journal.commit(tool_version=__version__)
         return journal.folded
 

@@ -152,7 +152,11 @@ class Creator:
         too_far = self._tools.pace.before_write()
         if too_far is not None:
             self._tally.end(quota_stop(too_far))
-        return not self._is_over() and self._tally.take_write()
+            return False
+        # Another worker may find no slot left meanwhile; this one has its own, and would waste it.
+        stop = self._tally.stop if self._is_over() else None
+        is_free = stop is None or (stop.spares_slots and not self._tools.is_interrupted())
+        return is_free and self._tally.take_write()
 
     def _is_over(self) -> bool:
         if self._tools.is_interrupted():

@@ -15,7 +15,7 @@ def quota_stop(seconds: float) -> Stop:
     """The next slot is `seconds` away, which is too far."""
     minutes = max(1, round(seconds / 60))
     away = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-    return Stop(ExitCode.QUOTA, f"the quota is used up; its next slot is {away} away", GO_ON)
+    return Stop(ExitCode.QUOTA, f"the quota is used up; its next slot is {away} away", GO_ON, spares_slots=True)
 
 
 def wrong_address(status: int) -> Stop:

@@ -46,11 +46,16 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a run ended before its plan did, and what to do about it."""
+    """Why a run ended before its plan did, and what to do about it.
+
+    Attributes:
+        spares_slots: Whether a slot of the quota that somebody has taken already is still used.
+    """
 
     exit_code: ExitCode
     message: str
     help: str = ""
+    spares_slots: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,10 +127,16 @@ def test_every_positive_64_bit_id_is_an_id(answering, connect, value):
     assert classify(api.create({"coworker_invoice_id": 1}, None), lambda _: False) == Applied(value)
 
 
-def test_a_byte_order_mark_and_duplicate_keys_do_no_harm(answering, connect):
-    body = b'\xef\xbb\xbf{"WasSuccessful":false,"Value":{"Id":1},"Value":{"Id":7},"WasSuccessful":true}'
+def test_a_byte_order_mark_does_no_harm(answering, connect):
+    body = b'\xef\xbb\xbf{"Value":{"Id":7},"WasSuccessful":true}'
     api = connect(answering(lambda peer, _: peer.answer(200, body)).url)
     assert classify(api.create({"coworker_invoice_id": 1}, None), lambda _: False) == Applied(7)
+
+
+def test_an_answer_that_names_a_thing_twice_is_in_doubt(answering, connect):
+    body = b'{"WasSuccessful":false,"Value":{"Id":1},"Value":{"Id":7},"WasSuccessful":true}'
+    api = connect(answering(lambda peer, _: peer.answer(200, body)).url)
+    assert isinstance(classify(api.create({"coworker_invoice_id": 1}, None), lambda _: False), InDoubt)
 
 
 # --- every error ---

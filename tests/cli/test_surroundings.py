@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_loses_no_id(folder: Folder, serv
         # The limit holds for every file: bytecode must not be written, or what is cut short breaks later imports.
         # Nor may coverage measure this process, whose data file would be cut short as well.
         env={n: v for n, v in folder.environment().items() if not n.startswith("COVERAGE_")}
-        | {"PYTHONDONTWRITEBYTECODE": "1"},
+        | {"PYTHONDONTWRITEBYTECODE": "1", "RECONCILE_API__TIMEOUT_SECONDS": "3"},
         capture_output=True,
         text=True,
         check=False,
@@ -44,13 +45,14 @@ def test_a_disk_that_fills_up_stops_the_run_and_loses_no_id(folder: Folder, serv
     assert 0 < sent < 60
     assert len(sandbox.records()) == sent
 
-    second = folder.run("apply", "--auto-approve")
-    assert second.code in {0, 4}, second.err
-    doubts = {change["address"] for change in folder.run("plan", "--format", "json").json["changes"]}
+    # An intent that reached the disk whose request was never sent looks like any other in doubt, until it has settled.
+    soon = {"RECONCILE_API__SETTLE_SECONDS": "1"}
+    deadline = time.monotonic() + 60
+    while (again := folder.run("apply", "--auto-approve", environ=soon)).code != 0 and time.monotonic() < deadline:
+        assert again.code in {4, 5}, again.err
     stored = {f"inv-{record['CoworkerInvoiceId']:05}": record["Id"] for record in sandbox.records()}
     assert len(sandbox.records()) == len(stored) == 60, "a twin, or a record that is missing"
-    assert folder.ids() == {address: record_id for address, record_id in stored.items() if address not in doubts}
-    assert (second.code == 4) == bool(doubts)
+    assert folder.ids() == stored
     named = {address: int(record_id) for address, record_id in re.findall(r"(inv-\d+): id (\d+)", ran.stderr)}
     assert named.items() <= stored.items()
 

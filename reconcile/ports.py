@@ -5,9 +5,8 @@ Nothing here does anything. An implementation translates every lower error into 
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconcile.core.records import ObservedRecord, PaymentToken, Secret
 
@@ -15,16 +14,14 @@ if TYPE_CHECKING:
     from reconcile.core.outcomes import Seen
 
 
-@dataclass(frozen=True, slots=True)
-class StoredState:
+class StoredState(NamedTuple):
     """The state's bytes with an opaque version for compare-and-swap."""
 
     data: bytes
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class LockInfo:
+class LockInfo(NamedTuple):
     """Who holds the lock: shown to whoever waits for it. `since` is UTC, ISO 8601."""
 
     id: str

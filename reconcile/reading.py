@@ -5,8 +5,7 @@ and nothing that understands the other entries is loaded.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.commit import decode_commit
 from reconcile.core.errors import StateError
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 _READ_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """The state as it was read, and the version that a write has to find; None when there is no state yet."""
 
     state: State

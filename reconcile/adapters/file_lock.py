@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -170,7 +169,7 @@ def _write_info(fd: int, data: bytes, files: FileOperations) -> None:
 
 
 def _bytes_of(info: LockInfo) -> bytes:
-    return orjson.dumps(asdict(info)) + b"\n"
+    return orjson.dumps(info._asdict()) + b"\n"
 
 
 def _info_of(data: bytes) -> LockInfo | None:

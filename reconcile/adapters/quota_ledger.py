@@ -15,10 +15,9 @@ waiting (`adapters/pacing.py`) and knows no window (`core/quota.py`).
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from threading import Lock
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -44,8 +43,7 @@ def account_of(base_url: str, login: str) -> str:
     return hashlib.sha256(f"{base_url}\n{login}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Charges:
+class Charges(NamedTuple):
     """When the requests of the last day were charged, ascending, in seconds since the epoch.
 
     Attributes:
@@ -189,8 +187,7 @@ class QuotaLedger:
         self._block, self._block_ends, self._used = "", 0.0, []
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
+class _Lines(NamedTuple):
     """The lines that count: of runs and blocks by their names, of totals by account; and how many there are in all."""
 
     runs: dict[str, _Line]

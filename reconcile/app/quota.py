@@ -1,7 +1,7 @@
 """The quota of the account that a project works with: which one it is, its limits, and what they still allow."""
 
 import time
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from reconcile.adapters.quota_ledger import Charges, account_of, read_charges
 from reconcile.app.project import Project
@@ -16,8 +16,7 @@ from reconcile.settings import read_credentials
 SANDBOX_ACCOUNT = "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaUse:
+class QuotaUse(NamedTuple):
     """What is used of an account's limits, and what is left.
 
     Attributes:
@@ -72,7 +71,7 @@ def limiting_of(project: Project, allow_deletes: int | None) -> Limiting:
     """
     safety = project.settings.safety
     if allow_deletes is not None:
-        safety = replace(safety, max_deletes=allow_deletes)
+        safety = safety._replace(max_deletes=allow_deletes)
     if project.limits == UNLIMITED:
         return Limiting(safety, UNLIMITED)
     now = time.time()

@@ -3,8 +3,7 @@
 Apart from the other entries, so that a plan of a settled state need not load what understands them.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 import orjson
 
@@ -16,8 +15,7 @@ ENTRY_FROM: Final = len(PREFIX) + 8 + len(MIDDLE)
 """Where the entry begins in a line of the journal; between `PREFIX` and `MIDDLE` stand eight hex digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedEntry:
+class CommittedEntry(NamedTuple):
     """The state with this serial and digest (SHA-256, hex) holds everything above. Durable before compaction.
 
     Attributes:

@@ -4,9 +4,8 @@ deepdiff is asked about changed records only: it costs about 100 µs a record, a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from reconcile.core.records import UNMANAGED, PaymentToken, Provider, StateRecord
 
@@ -14,8 +13,7 @@ FingerprintOf = Callable[[PaymentToken], str | None]
 """The fingerprint of a declared token; None when its value or the key is not at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """One field before and after, in words fit to show; a sensitive one shows where it comes from, never what it is."""
 
     name: str

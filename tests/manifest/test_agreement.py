@@ -83,7 +83,7 @@ def test_what_the_fast_path_accepts_the_models_accept_with_an_equal_record(
 
 
 def same_record(one: PaymentToken, other: PaymentToken) -> None:
-    assert one == other
+    assert one._replace(literal=None) == other._replace(literal=None)
     assert type(one.regular_payment_provider) is type(other.regular_payment_provider)
     assert (one.literal and one.literal.reveal()) == (other.literal and other.literal.reveal())
 

@@ -3,7 +3,7 @@
 Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 class StoredState(NamedTuple):
-    """The state's bytes with an opaque version for compare-and-swap."""
+    """The state's bytes; whoever is to replace them finds their version, readers need none."""
 
     data: bytes
-    version: str
+    find_version: Callable[[], str]
+
+    @property
+    def version(self) -> str:
+        """Opaque, for compare-and-swap."""
+        return self.find_version()
 
 
 class LockInfo(NamedTuple):

@@ -16,11 +16,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
-from threading import Lock
 from typing import Any, NamedTuple, TypeAlias, cast
 
-import orjson
-
+from reconcile.core.json_text import json_parser
 from reconcile.core.quota import DAY
 from reconcile.core.runs import RunWrites
 from reconcile.ports import Backend, Clock
@@ -110,6 +108,8 @@ class QuotaLedger:
     """
 
     def __init__(self, backend: Backend, account: str, name: str, clock: Clock) -> None:
+        from threading import Lock  # only a run needs it; a plan reads what runs were charged
+
         self._backend = backend
         self._account = account
         self._clock = clock
@@ -197,10 +197,10 @@ class _Lines(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes) -> "_Lines":
-        lines = cls({}, {}, {}, data.count(b"\n{"))
+        lines, parse = cls({}, {}, {}, data.count(b"\n{")), json_parser(len(data))
         for raw in data.splitlines():
-            with suppress(orjson.JSONDecodeError):
-                lines._take(orjson.loads(raw))
+            with suppress(ValueError):
+                lines._take(parse(raw))
         return lines
 
     def _take(self, read: Any) -> None:
@@ -270,4 +270,6 @@ def _append(backend: Backend, **line: object) -> None:
 
 def _line(line: Mapping[str, object]) -> bytes:
     # The line break before it keeps it whole where a crash cut the line above short.
+    import orjson
+
     return b"\n" + orjson.dumps(line) + b"\n"

@@ -103,7 +103,8 @@ def _charges(project: Project, account: str | None, now: float) -> Charges:
 
 def _open_writes(backend: Backend) -> dict[str, RunWrites]:
     """The writes that only the journal knows: of runs that nothing was committed after. Most often costs one line."""
-    if decode_commit(backend.last_journal_line()) is not None:
+    last = backend.last_journal_line()
+    if not last or decode_commit(last) is not None:
         return {}
     from reconcile.core.journalfile import decode
     from reconcile.core.runs import writes_by_run

@@ -5,8 +5,7 @@ Apart from the other entries, so that a plan of a settled state need not load wh
 
 from typing import Final, Literal, NamedTuple, cast
 
-import orjson
-
+from reconcile.core.json_text import parse_json
 from reconcile.core.plain import Plain, reader_of
 
 PREFIX: Final = b'{"crc":"'
@@ -39,8 +38,8 @@ def decode_commit(line: bytes) -> CommittedEntry | None:
     if not (line.startswith(PREFIX) and line.endswith(b"}\n")):
         return None
     try:
-        raw = cast("Plain", orjson.loads(line[ENTRY_FROM:-2]))
-    except orjson.JSONDecodeError:
+        raw = cast("Plain", parse_json(line[ENTRY_FROM:-2]))
+    except ValueError:
         return None
     is_commit = isinstance(cast("object", raw), dict) and raw.get("type") == "committed"
     return reader_of(CommittedEntry)(raw) if is_commit else None

@@ -12,8 +12,6 @@ from functools import cache
 from types import GenericAlias, NoneType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
-import orjson
-
 from reconcile.core.records import PROVIDERS, Provider, StateRecord
 
 T = TypeVar("T")
@@ -59,6 +57,7 @@ def explain(cls: type[T], raw: Plain) -> T:
     Raises:
         NotPlainError: As `of_plain`.
     """
+    import orjson
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # slow to load, and needed only for what is wrong
 
     # The list lets the configuration reach the class, which has none of its own.

@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
-import orjson
-
 from reconcile.core.errors import StateError
+from reconcile.core.json_text import json_parser, parse_json
 from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
 from reconcile.core.records import MAX_ID, Address, StateRecord, is_address
 from reconcile.core.state import State
@@ -29,6 +28,8 @@ _RESTORE: Final = "restore state.json.backup, or a copy of the whole state folde
 
 def dump_state(state: State) -> bytes:
     """The bytes of a state; the same state always gives the same bytes."""
+    import orjson
+
     head = b'{"lineage":%b,"records":{' % orjson.dumps(state.lineage)
     tail = b'},"serial":%d,"tool_version":%b,"version":%d}\n' % (
         state.serial,
@@ -83,7 +84,7 @@ def _read_records(data: bytes, start: int, end: int, records: dict[Address, Stat
     Raises:
         ValueError, AttributeError, TypeError: It is in doubt.
     """
-    accept, parse = reader_of(StateRecord), orjson.loads
+    accept, parse = reader_of(StateRecord), json_parser(end - start)
     keys = addresses = 0
     while start < end:
         lines_end = data.index(b"\n", min(start + _BYTES_AT_A_TIME, end - 1)) + 1
@@ -106,8 +107,8 @@ def _read_records(data: bytes, start: int, end: int, records: dict[Address, Stat
 def _canonical_head(framed: bytes) -> Plain | None:
     """The first and the last line of a canonical file, which together are the same file without its records."""
     try:
-        found = orjson.loads(framed)
-    except orjson.JSONDecodeError:
+        found = parse_json(framed)
+    except ValueError:
         return None
     head: Plain = cast("Plain", found) if isinstance(found, dict) else {}
     return head if _is_head(head) and head["version"] == VERSION and not head["records"] else None
@@ -152,6 +153,8 @@ def _load_carefully(data: bytes, upgrades: Mapping[int, Upgrade]) -> State:
 
 def _parse(data: bytes) -> Plain:
     import json  # tells duplicate keys and lines, which the fast parser cannot
+
+    import orjson
 
     if not data.strip():
         raise _corrupt("state.json is empty")

@@ -1,6 +1,5 @@
 """Doubts are settled by reading, and by nothing else (protocol.md, "Settling doubt")."""
 
-
 import pytest
 from acting import START
 from doubting import Scene

@@ -1,0 +1,55 @@
+"""Reads JSON with whichever parser is sooner done: orjson is the faster one, and takes 10 ms to be there at all.
+
+A plan of a small folder takes 50 ms, so its state, its journal's last line and its ledger are read by the standard
+library, held to what orjson accepts. Writing, and whatever is large, is left to orjson.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+_SMALL: Final = 256 * 1024
+"""Bytes that the standard library reads in less time than it takes to import orjson."""
+
+_LARGEST_WHOLE: Final = 2**64 - 1
+
+
+def parse_json(data: bytes) -> Any:
+    """What the bytes say.
+
+    Raises:
+        ValueError: They are not JSON, or hold what could not be written again: other numbers, other texts.
+    """
+    return json_parser(len(data))(data)
+
+
+def json_parser(size: int) -> Callable[[bytes], Any]:
+    """`parse_json` for so many bytes in all, whatever the size of each part."""
+    if size <= _SMALL:
+        return _parse_small
+    import orjson
+
+    return orjson.loads
+
+
+def _parse_small(data: bytes) -> Any:
+    if b"\\u" in data:  # may be half a surrogate pair, which the standard library lets pass
+        import orjson
+
+        return orjson.loads(data)
+    import json
+
+    try:
+        return json.loads(data.decode(), parse_int=_whole, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > _LARGEST_WHOLE:
+        raise ValueError("a number is beyond 64 bits")
+    return number
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

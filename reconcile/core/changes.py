@@ -90,6 +90,10 @@ class Selection(NamedTuple):
         targeted = not self.targets or any(fnmatchcase(address, pattern) for pattern in self.targets)
         return targeted and not any(fnmatchcase(address, pattern) for pattern in self.excludes)
 
+    def leaves_out(self, addresses: Iterable[Address]) -> list[Address]:
+        """Those of `addresses` that are not spoken of."""
+        return [address for address in addresses if not self.has(address)] if self.targets or self.excludes else []
+
     def unmatched(self, addresses: Iterable[Address]) -> list[str]:
         """The patterns that match none of `addresses`: most likely typing errors."""
         left = {*self.targets, *self.excludes}

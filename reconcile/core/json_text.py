@@ -5,6 +5,7 @@ library, held to what orjson accepts. Files are written by orjson, and whatever 
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Final, NoReturn
 
 _SMALL: Final = 256 * 1024
@@ -44,7 +45,7 @@ def _parse_small(data: bytes) -> Any:
     import json
 
     try:
-        return json.loads(data.decode(), parse_int=_whole, parse_constant=_refuse)
+        return json.loads(data.decode(), parse_int=_whole, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -59,6 +60,13 @@ def _whole(digits: str) -> int:
     number = int(digits)
     if abs(number) > _LARGEST_WHOLE:
         raise ValueError("a number is beyond 64 bits")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number is beyond what a float holds")
     return number
 
 

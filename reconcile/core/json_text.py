@@ -11,7 +11,8 @@ from typing import Any, Final, NoReturn
 _SMALL: Final = 256 * 1024
 """Bytes that the standard library reads in less time than it takes to import orjson."""
 
-_LARGEST_WHOLE: Final = 2**64 - 1
+_WHOLE_NUMBERS: Final = range(-(2**63), 2**64)
+"""Those that orjson reads as whole numbers."""
 
 
 def parse_json(data: bytes) -> Any:
@@ -58,7 +59,7 @@ def _write_small(value: object) -> bytes:
 
 def _whole(digits: str) -> int:
     number = int(digits)
-    if abs(number) > _LARGEST_WHOLE:
+    if number not in _WHOLE_NUMBERS:
         raise ValueError("a number is beyond 64 bits")
     return number
 

@@ -14,7 +14,7 @@ from reconcile.adapters.answers import answer_to_write, mapping, seconds_of_date
 from reconcile.adapters.auth import Authenticator, LoginThrottledError
 from reconcile.adapters.exchange import MIB, ApiOptions, ExchangeError, RawAnswer
 from reconcile.adapters.session import ReadPace, Session
-from reconcile.core.errors import ApiError, InputError
+from reconcile.core.errors import ApiError, InputError, ReconcileError
 from reconcile.core.outcomes import Answer, NeverSent, NoAnswer, Seen
 from reconcile.core.records import ObservedRecord, Secret
 from reconcile.ports import Clock
@@ -85,6 +85,8 @@ class Nexudus:
             return Answer(429, is_empty=True, retry_after=error.retry_after)
         except (ExchangeError, ValueError) as error:
             return NeverSent(str(error))
+        except ReconcileError as error:  # no turn for a login
+            return NeverSent(error.message)
         try:
             raw = session.exchange(
                 "POST", PATH, headers=headers, content=content, max_bytes=LONGEST_WRITE_ANSWER, deadline=deadline

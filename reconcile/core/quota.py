@@ -25,6 +25,9 @@ DAY = 86400.0
 ROWS_PER_PAGE = 1000
 """Records that one read of the listing gives at most (nexudus-api.md, "Listing")."""
 
+LONGEST_RETRY_AFTER = DAY
+"""Seconds; a server that asks for more is asked again after this."""
+
 _MARGIN = 0.5
 _SPACING_MARGIN = 0.02
 

@@ -100,6 +100,24 @@ def test_whoever_waits_is_told_so_and_ctrl_c_ends_it_well(limited):
     assert len(limited.ids()) == 3
 
 
+@pytest.mark.parametrize("limits", ["", "null"])
+def test_what_the_server_asked_for_is_kept_by_the_next_run_too(folder, serve, limits):
+    folder.declare(3)
+    server = serve(faults="throttle_409@2:3000")
+    folder.point_at(server)
+    if not limits:
+        for name in [name for name in folder.environ if "LIMITS" in name]:
+            del folder.environ[name]
+    first = folder.run("apply", "--auto-approve", environ={"RECONCILE_API__CONCURRENCY": "1"})
+    assert first.code == 5, first
+    assert len(folder.ids()) == 1
+    heard = server.requests
+    again = folder.run("apply", "--auto-approve")
+    assert again.code == 5, again
+    assert server.requests == heard
+    assert "its next slot is 50 min away" in again.out + again.err
+
+
 def test_reads_that_find_the_quota_used_up_end_the_run_with_5(limited):
     limited.environ |= {"RECONCILE_API__LIMITS__WRITES_PER_DAY": "null", "RECONCILE_API__LIMITS__REQUESTS_PER_DAY": "1"}
     assert limited.run("apply", "--auto-approve").code == 5

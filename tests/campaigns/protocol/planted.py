@@ -154,7 +154,7 @@ BUGS = [
     bug(
         "send what has grown stale",
         CREATE,
-        "self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
+        "self._passed_since(intent) > SENT_WITHIN",
         "False",
         LATE,
     ),
@@ -254,8 +254,8 @@ BUGS = [
     bug(
         "trust a clock that is slow",
         CREATE,
-        "return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)",
-        "return self._tools.clock.now()",
+        'server_at=iso(server_now) if server_now is not None else "",',
+        'server_at="",',
         LATE,
     ),
     bug(

@@ -45,6 +45,7 @@ def case(number: int) -> str:
     random = Random(number)  # noqa: S311 - cases that can be drawn again, nothing secret
     world = World(number, concurrency=1 if number % 3 else 3)
     world.sends_date = random.random() < 0.8
+    world.date_off = random.choice([0.0, 0.0, 5 * 3600.0, -5 * 3600.0])
     declared = declarations(random)
     strangers = [stranger(world, record) for record in declared.records.values() if random.random() < 0.15]
     # A listing that lacks our record where somebody wrote its like would show theirs alone: it is one or the other.

@@ -159,6 +159,21 @@ def test_a_clock_that_was_wrong_or_jumps_does_not_shorten_the_settle_time(
     assert world.ledger.arrived["a"] == 1
 
 
+@pytest.mark.parametrize("date_off", [5 * 3600.0, -5 * 3600.0])
+@pytest.mark.parametrize("skew", [0.0, 1000.0])
+def test_a_server_whose_clock_is_hours_off_neither_blocks_nor_shortens_the_settle_time(
+    world: World, date_off: float, skew: float
+) -> None:
+    world.date_off = date_off
+    world.weather = LOST
+    world.process().apply(DECLARED)
+    world.clock.skew = skew  # our own clock jumps ahead
+    world.clock.sleep(TIMEOUT + SETTLE - 20)
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["open"]
+    world.clock.sleep(40)
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["not_created"]
+
+
 def test_after_a_long_wait_for_its_turn_the_servers_time_is_still_known(world: World) -> None:
     world.clock.skew = -1000.0
     world.weather = LATE

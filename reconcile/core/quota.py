@@ -25,6 +25,12 @@ DAY = 86400.0
 ROWS_PER_PAGE = 1000
 """Records that one read of the listing gives at most (nexudus-api.md, "Listing")."""
 
+FEW_INVOICES = 2
+"""So few are read one by one; of more, the number of all records says what is cheaper."""
+
+FRESH_SECONDS = 300.0
+"""How old what the duplicate guard has read may be before it looks for what is new."""
+
 LONGEST_RETRY_AFTER = DAY
 """Seconds; a server that asks for more is asked again after this."""
 
@@ -161,9 +167,25 @@ def _filling(windows: Sequence[Window], count: int) -> float:
     return max((interval * (gaps - (1 - _CLOSEST) * (gaps % rhythm)) for interval, rhythm in paces), default=0.0)
 
 
-def reads_of_creates(invoices: int, known_records: int) -> int:
-    """How many reads the duplicate guard needs: one an invoice, or a count and whole pages where that is fewer."""
-    return min(invoices, ceil(known_records / ROWS_PER_PAGE) + 1)
+def whole_pages(invoices: int, records: int) -> int:
+    """How many pages the duplicate guard reads for so many invoices; 0 where one read an invoice takes fewer."""
+    pages = max(1, ceil(records / ROWS_PER_PAGE))  # that there are none is seen on the first page
+    return pages if FEW_INVOICES < invoices > pages else 0
+
+
+def reads_of_creates(invoices: int, records: int, seconds: float = 0.0, runs: int = 1) -> int:
+    """How many reads the duplicate guard needs.
+
+    Args:
+        invoices: Where something is created.
+        records: How many the account holds, as far as that is known.
+        seconds: How long the creates take; whole pages grow old meanwhile.
+        runs: How many it takes; each begins with pages of its own.
+    """
+    if invoices <= FEW_INVOICES:
+        return invoices
+    pages = whole_pages(invoices, records)
+    return runs * (1 + pages) + int(seconds / FRESH_SECONDS) if pages else 1 + invoices
 
 
 def _days(count: int, per_day: int | None, used: int = 0) -> int:

@@ -52,7 +52,10 @@ def test_quota_in_json_tells_when_the_oldest_charge_leaves():
 
 @pytest.mark.parametrize(
     ("invoices", "records", "reads"),
-    [(0, 0, 0), (0, 5000, 0), (1, 0, 1), (6206, 11_000, 12), (3, 100_000, 3), (5, 1000, 2), (5, 1001, 3)],
+    [
+        *[(0, 0, 0), (0, 5000, 0), (1, 0, 1), (2, 0, 2), (3, 0, 2), (6206, 11_000, 12), (3, 100_000, 4), (5, 1000, 2)],
+        *[(5, 1001, 3), (5, 4001, 6), (3, 2000, 3)],
+    ],
 )
 def test_the_guard_reads_whole_pages_or_each_invoice_whichever_is_fewer(invoices, records, reads):
     assert reads_of_creates(invoices, records) == reads

@@ -122,7 +122,14 @@ def test_a_row_is_read_by_its_id_unless_it_shows_that_it_is_another(
 @pytest.mark.parametrize("off", [0, 5 * 3600, -5 * 3600])
 @pytest.mark.parametrize(
     ("passed", "server_passed", "expected"),
-    [(364, None, False), (365, None, True), (365, 365, True), (9999, 364, False), (364, 9999, False), (9999, -1, False)],
+    [
+        (364, None, False),
+        (365, None, True),
+        (365, 365, True),
+        (9999, 364, False),
+        (364, 9999, False),
+        (9999, -1, False),
+    ],
 )
 def test_the_settle_time_has_passed_only_by_both_clocks_however_wrong_they_are(
     passed: float,

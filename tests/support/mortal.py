@@ -175,6 +175,9 @@ class StoreApi:
         for row in self._shown(self._ledger.listed(coworker_invoice_id)):
             yield ObservedRecord(row.id, row.invoice, None, row.notes if self._random.random() < 0.5 else None)
 
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:  # noqa: ARG002 - the port's signature
+        return iter([record for record in self.list_records() if record.id > than])
+
     def count_records(self) -> int:
         self._read()
         return len(self._ledger.listed())

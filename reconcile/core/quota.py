@@ -38,9 +38,10 @@ _MARGIN = 0.5
 _SPACING_MARGIN = 0.02
 
 _EVEN_UP_TO = HOUR
-# Rhythm is kept over eight slots and only loosely from one to the next, so that waking up late costs no throughput.
-_RHYTHM = 8
+# What is lost by waking up late, or between two short runs, is caught up by slots that are a little closer together.
 _CLOSEST = 0.9
+_CAUGHT_UP = 5.0  # seconds; after a longer pause the rhythm begins anew
+_REMEMBERED = 64  # charges
 
 
 class QuotaError(ReconcileError):
@@ -74,8 +75,11 @@ class Window(NamedTuple):
         return earliest - now
 
     def _next_beat(self, charged: Sequence[float]) -> float:
-        closest = charged[-1] + _CLOSEST * self.interval
-        return max(closest, charged[-_RHYTHM] + _RHYTHM * self.interval) if len(charged) >= _RHYTHM else closest
+        recent = charged[-_REMEMBERED:]
+        due = recent[0]
+        for at in recent:
+            due = (due if at - due <= _CAUGHT_UP else at) + self.interval
+        return max(charged[-1] + _CLOSEST * self.interval, due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +165,9 @@ def price(
 
 def _filling(windows: Sequence[Window], count: int) -> float:
     """Seconds from the first of `count` charges to the last, each as soon as it fits; no day is waited for."""
-    paces = ((window.interval, min(_RHYTHM, window.limit)) for window in windows if window.seconds <= _EVEN_UP_TO)
-    gaps = max(0, count - 1)
-    # Within a rhythm charges come a little early, and the next rhythm waits for that.
-    return max((interval * (gaps - (1 - _CLOSEST) * (gaps % rhythm)) for interval, rhythm in paces), default=0.0)
+    return max(0, count - 1) * max(
+        (window.interval for window in windows if window.seconds <= _EVEN_UP_TO), default=0.0
+    )
 
 
 def whole_pages(invoices: int, records: int) -> int:

@@ -182,7 +182,7 @@ def test_credentials_that_cannot_be_read_do_not_keep_a_plan_from_being_priced(li
 
 
 def test_a_plan_says_what_it_costs_and_what_is_left(limited):
-    assert "Cost: 5 writes, 1 read" in (first := limited.run("plan").out)
+    assert "Cost: 5 writes, 4 reads" in (first := limited.run("plan").out)
     assert "1 read · over 2 days at the limits in the settings · 3 writes left today." in first
 
     limited.run("apply", "--auto-approve")

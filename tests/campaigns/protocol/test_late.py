@@ -84,6 +84,34 @@ def test_an_invoice_is_looked_at_until_the_settle_time_is_over_and_not_for_longe
     assert world.ledger.requests == requests
 
 
+NOTHING = manifests()
+
+
+def test_what_appears_late_at_an_address_that_is_no_longer_declared_is_reported(world: World) -> None:
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.process().take_word("a", None)
+    world.clock.sleep(TIMEOUT + SETTLE)
+    (late,) = (row.id for row in world.ledger.listed(1))
+    for report in (world.process().apply(NOTHING), world.process().apply(NOTHING)):
+        assert [twin.ids for twin in report.twins] == [(late,)]
+        assert report.exit_code == ExitCode.IN_DOUBT
+    assert [twin.ids for twin in world.process().settle().twins] == [(late,)]
+
+
+def test_what_appears_late_at_an_address_that_is_still_declared_is_left_to_the_guard(world: World) -> None:
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.process().take_word("a", None)
+    world.clock.sleep(TIMEOUT + SETTLE)
+    report = world.process().apply(DECLARED)
+    assert (report.twins, report.exit_code) == ((), ExitCode.REFUSED)
+    report = world.process().apply(DECLARED, adopt_existing=True)
+    assert (len(report.having("adopted")), report.twins, report.exit_code) == (1, (), ExitCode.DONE)
+
+
 @pytest.mark.parametrize("weather", [LATE, LOST], ids=["late", "lost"])
 def test_a_rename_carries_its_doubt_along(world: World, weather: Weather) -> None:
     world.weather = weather

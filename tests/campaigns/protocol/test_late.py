@@ -8,7 +8,7 @@ from mortal import FAIR, TIMEOUT, Weather, World
 
 from reconcile.core.errors import ExitCode
 from reconcile.core.manifest import Manifests
-from reconcile.core.records import Provider
+from reconcile.core.records import ObservedRecord, Provider
 
 DECLARED = manifests(declare("a", 1, notes="a"))
 RENAMED = manifests(declare("b", 1, notes="a"), moved=[("a", "b")])
@@ -157,6 +157,28 @@ def test_a_machine_that_slept_after_its_intent_writes_another_one_before_it_send
     kinds = [entry["type"] for entry in entries_of(world.store.journal)]
     assert kinds.count("intent") == 2
     assert world.ledger.arrived["a"] == 1
+
+
+def test_two_listings_that_disagree_prove_nothing(world: World) -> None:
+    others = world.ledger.add_foreign(1, None, "of somebody else")
+    world.weather = LOST
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.clock.sleep(TIMEOUT + SETTLE + 20)
+    process = world.process()
+    list_records, listings = process.api.list_records, []
+
+    def list_then_delete(invoice: int | None = None) -> list[ObservedRecord]:
+        rows = list(list_records(invoice))
+        listings.append(rows)
+        if len(listings) == 1:
+            world.ledger.delete(others)
+        return rows
+
+    process.api.list_records = list_then_delete
+    assert [settlement.verdict for settlement in process.settle().settlements] == ["open"]
+    assert [len(rows) for rows in listings] == [1, 0]
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["not_created"]
 
 
 def test_a_listing_that_cannot_be_read_proves_nothing(world: World) -> None:

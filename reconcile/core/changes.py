@@ -74,13 +74,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a plan takes at the account's limits: `seconds` spent sending, on as many quota `days`."""
+    """What a plan takes at the account's limits, published or not: `seconds` spent sending, on as many quota `days`."""
 
     writes: int
     reads: int
     seconds: float
     days: int
     writes_left_today: int | None
+    is_at_published_limits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

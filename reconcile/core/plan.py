@@ -28,7 +28,7 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price, reads_of_creates, whole_pages
+from reconcile.core.quota import Limits, price, reads_of_creates, whole_pages
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -298,7 +298,7 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=pages > 0)
     reads = reads_of_creates(invoices, known, seconds, days) if pages else reads
     left = max(0, per_day - used) if per_day is not None and used is not None else None
-    return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
+    return Cost(writes, reads, seconds, days, left, is_at_published_limits=limiting.limits == Limits())
 
 
 def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:

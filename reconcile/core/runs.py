@@ -35,6 +35,14 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run, and whether it is still under way; None where that cannot be told, as it began on another host."""
+
+    run: RunSummary
+    is_under_way: bool | None = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunWrites:
     """When the writes of one run were charged, and to whose quota; seconds since the epoch, ascending."""
 

@@ -104,6 +104,28 @@ def test_a_person_may_say_that_nothing_was_created_and_a_late_twin_is_met(
     assert small.run("resolve").code == 4
 
 
+def test_twins_that_nobody_can_look_for_fail_the_command_and_are_looked_for_again(
+    small: Folder, serve: Serve, wait_until: Callable[[Callable[[], object]], None]
+) -> None:
+    sandbox = serve(faults="late@1:3")
+    small.point_at(sandbox).environ |= QUICK | PATIENT
+    assert small.run("apply", "--auto-approve").code == 4
+    assert small.run("resolve", "inv-1", "--not-created").code == 0
+    assert small.run("apply", "--auto-approve").code == 0
+    wait_until(lambda: counts(sandbox)[1] == 2)
+    dead = {"NEXUDUS_BASE_URL": "http://127.0.0.1:1"}
+
+    unheard = small.run("resolve", environ=dead)
+    assert unheard.code == 1, unheard
+    assert "Not looked for late twins: " in unheard.out
+    assert small.run("resolve", "--format", "json", environ=dead).json["unchecked"]
+    applied = small.run("apply", "--auto-approve", environ=dead)
+    assert applied.code == 1
+    assert "Not looked for late twins: " in applied.out
+
+    assert small.run("resolve").code == 4
+
+
 def test_resolve_waits_for_the_settle_time_and_needs_nothing_where_nothing_is_in_doubt(
     doubtful: tuple[Folder, Sandbox], wait: Callable[[], None]
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from reconcile.core.quota import UNLIMITED, Limits, WindowUse, reads_of_creates, window_uses
-from reconcile.core.runs import RunSummary
+from reconcile.core.runs import PastRun, RunSummary
 from reconcile.render.history import outcome, runs_as_json, runs_as_text
 from reconcile.render.quota import quota_as_json, quota_as_text
 
@@ -79,16 +79,22 @@ def run(**more):
         (5, "quota reached (5)"),
         (130, "interrupted, saved (130)"),
         (77, "ended (77)"),
-        (None, "killed, or not over yet"),
+        (None, "killed"),
     ],
 )
 def test_every_outcome_has_words(code, words):
-    assert outcome(run(exit_code=code)) == words
+    assert outcome(PastRun(run(exit_code=code))) == words
+
+
+def test_a_run_that_has_not_ended_is_under_way_or_killed_or_out_of_sight():
+    unfinished = run(exit_code=None, finished_at=None)
+    words = [outcome(PastRun(unfinished, is_under_way)) for is_under_way in (True, False, None)]
+    assert words == ["under way", "killed", "killed, or not over yet"]
 
 
 def test_a_run_is_two_lines_with_its_counts():
     counts = {"writes": 1240, "applied": 1237, "rejected": 1, "in_doubt": 2, "unattempted": 4966, "exit_code": 4}
-    first, second = runs_as_text([run(**counts)]).splitlines()
+    first, second = runs_as_text([PastRun(run(**counts))]).splitlines()
     assert first == "2026-03-02 10:14Z  ana@runner-1          c0ffeec  7f3a91c2  left doubt (4) · 17 min"
     assert second == "  apply · 1,240 writes · 1,237 applied · 1 rejected · 2 in doubt · 4,966 not attempted"
 
@@ -104,12 +110,12 @@ def test_whatever_its_names_are_a_run_fits_in_100_columns():
     counts = dict.fromkeys(("writes", "applied", "in_doubt", "rejected", "unattempted"), 12_345)
     from reconcile.render.escape import display_width
 
-    for line in runs_as_text([run(**names, **counts)]).splitlines():
+    for line in runs_as_text([PastRun(run(**names, **counts))]).splitlines():
         assert display_width(line) <= 100, line
         assert "\x1b" not in line
 
 
 def test_a_killed_run_has_no_end_and_a_repository_is_not_needed():
-    text = runs_as_text([run(finished_at=None, exit_code=None, git_commit="", plan_id="")])
-    assert "  -        -         killed, or not over yet" in text
-    assert runs_as_json([run(exit_code=None)])[0]["outcome"] == "killed, or not over yet"
+    text = runs_as_text([PastRun(run(finished_at=None, exit_code=None, git_commit="", plan_id=""))])
+    assert "  -        -         killed\n" in text
+    assert runs_as_json([PastRun(run(exit_code=None), is_under_way=True)])[0]["outcome"] == "under way"

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -36,6 +37,16 @@ def test_who_took_over_from_a_dead_holder_knows_from_whom(path):
         assert held.taken_over == lock_info("dead")
     with hold_lock(path, lock_info(), timeout=0) as held:
         assert held.taken_over is None
+
+
+def test_a_dead_holder_whose_process_number_lives_again_is_taken_over(path):
+    """What counts is who has the system's lock, not whether some process has that number."""
+    with hold_lock(path, replace(lock_info("dead"), pid=os.getppid()), timeout=0):
+        left = path.read_bytes()
+    path.write_bytes(left)
+    with hold_lock(path, lock_info("next"), timeout=0) as held:
+        assert held.is_held()
+        assert held.taken_over is not None
 
 
 @pytest.mark.parametrize(

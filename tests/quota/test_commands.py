@@ -49,7 +49,7 @@ def test_corrections_by_hand_lose_no_count(limited):
 
 def test_a_killed_run_counts(limited):
     limited.environ["RECONCILE_API__LIMITS__WRITES_PER_DAY"] = "100"
-    limited.environ["RECONCILE_API__LIMITS__WRITES_PER_MINUTE"] = "100"
+    limited.environ["RECONCILE_API__LIMITS__WRITES_PER_MINUTE"] = "2"  # long enough to be looked at
     process = limited.start("apply", "--auto-approve")
     while b'"applied"' not in journal(limited):
         assert process.poll() is None

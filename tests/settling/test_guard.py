@@ -216,3 +216,26 @@ def test_while_one_worker_looks_for_news_the_others_go_on_unless_all_is_far_too_
     another.join()
     assert found == ([7] if others_wait else [])
     assert stage.api.reads == ["count", "all", "newer"]
+
+
+def test_an_address_that_declares_only_its_invoice_is_met_by_any_record_there(stage: Stage) -> None:
+    """Nothing else is declared, so nothing else can differ: one record more would be one too many."""
+    stage.api.hold(77, 1, 12, "of somebody else", Secret("unknown"))
+    bare = plan(manifests(declare("inv-1", 1)))
+    report = stage.run(bare)
+    assert (report.results[0].status, stage.api.sent) == ("exists", [])
+    assert stage.run(bare, adopt_existing=True).results[0].id == 77
+
+
+def test_an_address_that_declares_only_its_invoice_never_takes_what_another_address_owns(stage: Stage) -> None:
+    stage.api.hold(77, 1, 12, "of another address")
+    report = stage.run(plan(manifests(declare("inv-1", 1))), known_ids=[77], adopt_existing=True)
+    assert [(result.status, result.id) for result in report.results] == [("applied", 5001)]
+
+
+def test_of_two_addresses_at_one_invoice_the_one_that_declares_less_does_not_take_the_other_ones_record(
+    stage: Stage,
+) -> None:
+    both = manifests(declare("a", 1), declare("b", 1, notes="b"))
+    report = stage.run(plan(both), adopt_existing=True)
+    assert [result.id for result in report.results] == [5001, 5002]

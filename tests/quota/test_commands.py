@@ -57,11 +57,11 @@ def test_a_killed_run_counts(limited):
     assert "  under way\n" in limited.run("history").out
     process.kill()
     process.communicate()
+    assert "  killed\n" in limited.run("history").out
     before = limited.run("quota", "--format", "json").json["windows"][1]["used"]
     assert before >= 1
     limited.run("state", "rm", "inv-00001")
     assert limited.run("quota", "--format", "json").json["windows"][1]["used"] == before
-    assert "  killed\n" in limited.run("history").out
 
 
 def journal(folder):

@@ -1,9 +1,14 @@
 """How quota and history read, and the arithmetic of the windows below it."""
 
+import os
+
 import pytest
 
+from reconcile.app.history import _is_under_way
+from reconcile.app.identity import hostname
 from reconcile.core.quota import UNLIMITED, Limits, WindowUse, reads_of_creates, window_uses
 from reconcile.core.runs import PastRun, RunSummary
+from reconcile.ports import LockInfo
 from reconcile.render.history import outcome, runs_as_json, runs_as_text
 from reconcile.render.quota import quota_as_json, quota_as_text
 
@@ -90,6 +95,28 @@ def test_a_run_that_has_not_ended_is_under_way_or_killed_or_out_of_sight():
     unfinished = run(exit_code=None, finished_at=None)
     words = [outcome(PastRun(unfinished, is_under_way)) for is_under_way in (True, False, None)]
     assert words == ["under way", "killed", "killed, or not over yet"]
+
+
+HERE = hostname()
+
+
+@pytest.mark.parametrize(
+    ("host", "lock_host", "lock_since", "pid", "expected"),
+    [
+        (HERE, HERE, AT, os.getpid(), True),
+        (HERE, HERE, "2026-03-02T10:13:59Z", os.getpid(), True),
+        (HERE, HERE, "2026-03-02T10:14:01Z", os.getpid(), False),  # somebody who came later
+        (HERE, HERE, AT, 2**22 + 1, False),
+        (HERE, HERE, AT, 2**80, False),
+        (HERE, "elsewhere", AT, os.getpid(), False),
+        (HERE, None, AT, 0, False),
+        ("elsewhere", "elsewhere", AT, os.getpid(), None),
+    ],
+)
+def test_a_run_is_under_way_while_its_process_holds_the_lock(host, lock_host, lock_since, pid, expected):
+    holder = LockInfo("l", "apply", "ana", lock_host, pid, lock_since) if lock_host else None
+    assert _is_under_way(run(exit_code=None, host=host), holder) is expected
+    assert _is_under_way(run(exit_code=5, host=host), holder) is False
 
 
 def test_a_run_is_two_lines_with_its_counts():

@@ -97,24 +97,25 @@ def test_a_run_that_has_not_ended_is_under_way_or_killed_or_out_of_sight():
     assert words == ["under way", "killed", "killed, or not over yet"]
 
 
-HERE = hostname()
+HERE, MINE = hostname(), 0
+"""This machine, and in the place of a process number, that of the test: workers of the tests have different ones."""
 
 
 @pytest.mark.parametrize(
     ("host", "lock_host", "lock_since", "pid", "expected"),
     [
-        (HERE, HERE, AT, os.getpid(), True),
-        (HERE, HERE, "2026-03-02T10:13:59Z", os.getpid(), True),
-        (HERE, HERE, "2026-03-02T10:14:01Z", os.getpid(), False),  # somebody who came later
+        (HERE, HERE, AT, MINE, True),
+        (HERE, HERE, "2026-03-02T10:13:59Z", MINE, True),
+        (HERE, HERE, "2026-03-02T10:14:01Z", MINE, False),  # somebody who came later
         (HERE, HERE, AT, 2**22 + 1, False),
         (HERE, HERE, AT, 2**80, False),
-        (HERE, "elsewhere", AT, os.getpid(), False),
+        (HERE, "elsewhere", AT, MINE, False),
         (HERE, None, AT, 0, False),
-        ("elsewhere", "elsewhere", AT, os.getpid(), None),
+        ("elsewhere", "elsewhere", AT, MINE, None),
     ],
 )
 def test_a_run_is_under_way_while_its_process_holds_the_lock(host, lock_host, lock_since, pid, expected):
-    holder = LockInfo("l", "apply", "ana", lock_host, pid, lock_since) if lock_host else None
+    holder = LockInfo("l", "apply", "ana", lock_host, pid or os.getpid(), lock_since) if lock_host else None
     assert _is_under_way(run(exit_code=None, host=host), holder) is expected
     assert _is_under_way(run(exit_code=5, host=host), holder) is False
 

@@ -32,6 +32,9 @@ class Action(StrEnum):
 WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 """The actions that cost a write against the quota."""
 
+CARRIED_OUT = WRITES | {Action.ADOPT}
+"""The actions that talk to the API, each of which has a result of its own."""
+
 STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
 """The actions that send no request at all."""
 
@@ -46,6 +49,7 @@ class Change:
         reason: Why, where the action alone does not say; with "may update", the token could not be compared.
         declared: What it shall become; None for deletes and for what is forgotten.
         held: What the state remembers; None for creates.
+        sends_token: Whether an update sends the declared token, as another one or for good measure.
         moved_from: The address it had so far, for moves.
         doubt: The write whose outcome is unknown, for an address in doubt.
     """
@@ -58,6 +62,7 @@ class Change:
     reason: str = ""
     declared: PaymentToken | None = field(default=None, repr=False)
     held: StateRecord | None = field(default=None, repr=False)
+    sends_token: bool = False
     moved_from: Address = ""
     doubt: "Doubt | None" = field(default=None, repr=False)
 

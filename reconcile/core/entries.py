@@ -55,6 +55,7 @@ class IntentEntry:
         operation: Names this attempt for the entries that follow.
         attempt: Counts from 1 within the run and address.
         id: The record written to; None for a create.
+        before: Its managed fields as they were read before an update, which tell afterwards whether it took effect.
         baseline: Ids already seen at the invoice before the request.
         deadline: When the request is given up, UTC, ISO 8601.
     """
@@ -77,6 +78,7 @@ class IntentEntry:
     line: int = 0
     id: int | None = None
     baseline: tuple[int, ...] = ()
+    before: StateRecord | None = None
     type: Literal["intent"] = "intent"
 
 

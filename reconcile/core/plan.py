@@ -73,7 +73,7 @@ def make_plan(
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety))
+    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety, len(state.records)))
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -217,6 +217,8 @@ class _Draft:
                 reason=reason,
                 declared=declared,
                 held=held,
+                sends_token=isinstance(declared.token_source, str)
+                and (token is _CHANGED or token is _MAY_HAVE_CHANGED),
             )
         )
 
@@ -265,25 +267,26 @@ def _to_their_ends(moves: Iterable[Moved]) -> list[tuple[Moved, Address]]:
     return ends
 
 
-def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
+def _limit_refusals(changes: Iterable[Change], safety: Safety, held: int) -> list[Refusal]:
     limits = {Action.CREATE: safety.max_creates, Action.UPDATE: safety.max_updates, Action.DELETE: safety.max_deletes}
     addresses: dict[Action, list[Address]] = {action: [] for action in limits}
     for change in changes:
         if change.action in addresses:
             addresses[change.action].append(change.address)
     return [
-        _over_limit(action, addresses[action], limit)
+        _over_limit(action, addresses[action], limit, held)
         for action, limit in limits.items()
         if limit is not None and len(addresses[action]) > limit
     ]
 
 
-def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal:
+def _over_limit(action: Action, addresses: list[Address], limit: int, held: int) -> Refusal:
     count = len(addresses)
     raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
     excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or leave some out with --exclude"
     plural = "" if count == 1 else "s"
-    message = f"{count:,} {action}{plural}, {limit:,} allowed"
+    share = "" if action is Action.CREATE else f" ({count:,} of {held:,} records, {100 * count / held:.1f} %)"
+    message = f"{count:,} {action}{plural}, {limit:,} allowed{share}"
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
 
 

@@ -139,3 +139,15 @@ class ObservedRecord:
     regular_payment_provider: int | None = None
     notes: str | None = None
     token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRecord:
+    """A record as it was read by its id, with all that the API said of it, known to us or not.
+
+    Attributes:
+        text: The JSON object as it came, to the byte; it holds the token.
+    """
+
+    observed: ObservedRecord
+    text: Secret

@@ -222,6 +222,8 @@ class Folding:
         took_effect = not isinstance(entry, NoEffectEntry) and entry.id is not None
         is_rejected = isinstance(entry, NoEffectEntry) and entry.proof == "rejected"
         self._count(intent.run, in_doubt=-1, applied=int(took_effect), rejected=int(is_rejected))
+        if took_effect and intent.action != "create":
+            self._count(intent.run, **{f"{intent.action}d": 1})
         if isinstance(entry, ResolvedEntry):
             if intent.action == "create":  # a late update or delete makes no second record
                 self.watches[entry.operation] = Watch(intent, entry)

@@ -28,7 +28,7 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price, reads_of_creates
+from reconcile.core.quota import READS_OF_CHANGES, price, reads_of_creates
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -285,7 +285,8 @@ def _over_limit(action: Action, addresses: list[Address], limit: int, held: int)
     raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
     excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or leave some out with --exclude"
     plural = "" if count == 1 else "s"
-    share = "" if action is Action.CREATE else f" ({count:,} of {held:,} records, {100 * count / held:.1f} %)"
+    noun = "record" if held == 1 else "records"
+    share = "" if action is Action.CREATE else f" ({count:,} of {held:,} {noun}, {100 * count / held:.1f} %)"
     message = f"{count:,} {action}{plural}, {limit:,} allowed{share}"
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
 
@@ -295,9 +296,10 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     writes = sum(change.action in WRITES for change in changes)
     creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
     invoices = len({declared.coworker_invoice_id for declared in creates})
-    reads = reads_of_creates(invoices, max(held, limiting.known_records or 0))
+    guarding = reads_of_creates(invoices, max(held, limiting.known_records or 0))
+    reads = guarding + sum(READS_OF_CHANGES.get(change.action, 0) for change in changes)
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=reads < invoices)
+    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=guarding if guarding < invoices else 0)
     left = max(0, per_day - used) if per_day is not None and used is not None else None
     return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
 

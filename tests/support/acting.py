@@ -130,6 +130,7 @@ class FakeApi:
         self.refreshed = 0
         self.before_answer: Callable[[Mapping[str, int | str | None]], None] = lambda _: None
         self.before_listing: Callable[[], None] = lambda: None
+        self.before_read: Callable[[], None] = lambda: None
         self._log, self._ids, self._lock = log, count(first_id), threading.Lock()
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
@@ -233,6 +234,7 @@ class FakeApi:
 
     def get(self, record_id: int) -> ObservedRecord | None:
         self.reads.append(f"id {record_id}")
+        self.before_read()
         found = self.unreadable.get(record_id, self.records.get(record_id))
         if isinstance(found, ReconcileError):
             raise found

@@ -166,7 +166,10 @@ BUGS = [
             (
                 WRITE,
                 "        return self._judge(intent, send())\n",
-                "        seen = send()\n        self._tools.journal.append(intent)\n        return self._judge(intent, seen)\n",
+                (
+                    "        seen = send()\n        self._tools.journal.append(intent)\n"
+                    "        return self._judge(intent, seen)\n"
+                ),
             ),
         ),
     ),

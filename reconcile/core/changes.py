@@ -117,6 +117,8 @@ class Plan:
     Attributes:
         unchanged: How many declared records need nothing.
         compared_by_source: How many tokens could be compared only by where they come from.
+        diagnostics: What the manifests are warned about.
+        hints: What the plan itself is warned about: renames that nobody declared.
     """
 
     plan_id: str
@@ -131,6 +133,7 @@ class Plan:
     refusals: tuple[Refusal, ...]
     cost: Cost
     diagnostics: tuple[Diagnostic, ...] = ()
+    hints: tuple[Diagnostic, ...] = ()
 
     def having(self, *actions: Action) -> list[Change]:
         """The changes with one of these actions, in plan order."""

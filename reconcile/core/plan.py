@@ -19,6 +19,7 @@ from reconcile.core.changes import (
     Refusal,
     Selection,
 )
+from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.differences import (
     FingerprintOf,
     TokenComparison,
@@ -87,6 +88,7 @@ def make_plan(
         refusals=refusals,
         cost=_cost(changes, limiting, len(state.records)),
         diagnostics=manifests.diagnostics,
+        hints=tuple(draft.likely_renames()),
     )
 
 
@@ -250,6 +252,14 @@ class _Draft:
                         doubt=doubt,
                     )
                 )
+
+    def likely_renames(self) -> Iterable[Diagnostic]:
+        creates, deletes = self._by_action[Action.CREATE], self._by_action[Action.DELETE]
+        if not creates or not deletes:
+            return ()
+        from reconcile.core.renames import likely_renames
+
+        return likely_renames(creates, deletes, self._fingerprint_of)
 
     def _add(self, change: Change) -> None:
         self._by_action[change.action].append(change)

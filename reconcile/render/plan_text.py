@@ -50,6 +50,7 @@ def summary_lines(plan: Plan, style: Style) -> list[str]:
         tokens = counted(plan.compared_by_source, "token")
         lines.append(f"{tokens} compared by source and version only: the value or the fingerprint key is not at hand.")
     lines.extend(_refusal_line(refusal, style) for refusal in plan.refusals)
+    lines.extend(f"{style.paint('Hint', 'yellow')}: {escaped(h.message)}; {escaped(h.help)}." for h in plan.hints)
     return lines
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class RunSummary:
     """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
 
-    `finished_at` and `exit_code` are None for a run that was killed.
+    `finished_at` and `exit_code` are None for a run that was killed; `plan_file` is the digest of the saved plan that
+    it carried out, if it was one.
     """
 
     run: str
@@ -32,6 +33,7 @@ class RunSummary:
     rejected: int = 0
     in_doubt: int = 0
     unattempted: int = 0
+    plan_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +86,6 @@ class RunInProgress:
             finished_at=finished.at if finished else None,
             exit_code=finished.exit_code if finished else None,
             unattempted=finished.unattempted if finished else 0,
+            plan_file=began.plan_file,
             **self.counts,
         )

@@ -1,0 +1,201 @@
+"""Saved plans: written to a file for review, read back, and applied only as long as they say what would be done.
+
+Nothing is sent from here. A plan file is claimed by the run entry of the journal, which is durable before anything is
+settled or sent; whoever else changes the state after that makes it stale (product.md, "What apply may do").
+"""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconcile import __version__
+from reconcile.adapters.files import opened, read_file, refuse_special, write_private_file
+from reconcile.app.project import Project
+from reconcile.app.quota import limiting_of
+from reconcile.core.changes import Plan, Selection
+from reconcile.core.errors import ReconcileError, StaleError, StateError, UsageError
+from reconcile.core.folded import Folded
+from reconcile.core.manifest import Manifests
+from reconcile.core.plan import make_plan
+from reconcile.core.planfile import dump_plan, is_plan_file, load_plan
+from reconcile.core.reviewed import as_reviewed, compare, find_claim
+from reconcile.core.saved import SavedPlan, Terms
+
+if TYPE_CHECKING:
+    from reconcile.core.entries import RunEntry
+    from reconcile.journal import Journal
+    from reconcile.ports import Clock
+
+LARGEST_FILE: Final = 1 << 30
+"""Bytes of a plan file; a million creates take a third of that."""
+
+_ANEW: Final = "review and save a new one: `reconcile plan --out FILE`"
+
+
+def terms_of(project: Project, selection: Selection, allow_deletes: int | None) -> Terms:
+    """What a plan of this project is made under now."""
+    safety = project.settings.safety
+    return Terms(
+        base_url="" if project.is_sandbox else project.settings.api.base_url,
+        targets=selection.targets,
+        excludes=selection.excludes,
+        allow_deletes=allow_deletes,
+        max_creates=safety.max_creates,
+        max_updates=safety.max_updates,
+        max_deletes=safety.max_deletes,
+    )
+
+
+def require_room(path: Path) -> None:
+    """Raises UsageError where something stands that a plan file must not replace; an empty file may be.
+
+    Raises:
+        UsageError: It holds something that is not a saved plan.
+        StateError: It is a link, a folder, a FIFO or a device, or cannot be read.
+    """
+    refuse_special(path)
+    if not path.exists():
+        return
+    with opened(path, os.O_RDONLY) as fd:
+        beginning = os.pread(fd, 64, 0)
+    if beginning and not is_plan_file(beginning):
+        raise UsageError(f"{path} exists and is not a saved plan", code="not-a-plan", help="name another file")
+
+
+def save(saved: SavedPlan, path: Path) -> None:
+    """Writes a plan file, whole or not at all, for this user alone.
+
+    Raises:
+        UsageError: Something else stands there.
+        StateError: It cannot be written.
+    """
+    require_room(path)
+    write_private_file(path, dump_plan(saved))
+
+
+def load(path: Path) -> SavedPlan:
+    """Reads a plan file.
+
+    Raises:
+        UsageError: There is none.
+        StaleError: It was edited or cut short, or a newer tool made it.
+        InputError: It is something else.
+        StateError: It cannot be read, or is a link, a folder, a FIFO or a device.
+    """
+    data = read_file(path, most=LARGEST_FILE)
+    if data is None:
+        raise UsageError(f"there is no file {path}", code="no-plan", help="`reconcile plan --out FILE` makes one")
+    return load_plan(data, path.name)
+
+
+def require_same_inputs(saved: SavedPlan, project: Project, manifests: Manifests) -> None:
+    """Refuses a plan whose settings or manifests are not those of today; needs no lock.
+
+    Raises:
+        StaleError: It was made from others.
+    """
+    terms = saved.terms
+    now = replace(terms_of(project, terms.selection, terms.allow_deletes), is_refreshed=terms.is_refreshed)
+    changed = next(_changed_terms(terms, now), None)
+    if changed is not None:
+        raise StaleError(f"the plan was made for {changed}", help=_ANEW)
+    if saved.plan.digest != manifests.digest:
+        raise StaleError("the manifests are not those that the plan was made from", help=_ANEW)
+
+
+def _changed_terms(then: Terms, now: Terms) -> Iterator[str]:
+    for field in fields(Terms):
+        before, after = getattr(then, field.name), getattr(now, field.name)
+        if before != after:
+            yield f"{_in_words(field.name, before)}, and this is {_in_words(field.name, after)}"
+
+
+def _in_words(name: str, value: object) -> str:
+    if name == "base_url":
+        return str(value) or "the sandbox"
+    return f"safety.{name} {'null' if value is None else value}"
+
+
+def require_current(saved: SavedPlan, project: Project, journal: "Journal") -> bool:
+    """Refuses a plan that is done already, or since which anything else has changed the state.
+
+    Returns:
+        Whether runs of this very plan have begun to carry it out.
+
+    Raises:
+        StaleError: It may not be applied any more.
+        StateError: The history cannot be read.
+    """
+    from reconcile.journal import read_runs
+
+    folded = journal.folded
+    runs = [run for run in read_runs(project.backend, folded) if run.plan_file == saved.digest]
+    done = next((run for run in runs if run.exit_code == 0), None)
+    if done is not None:
+        raise StaleError(f"the plan was already applied, by {done.who} at {done.finished_at}", code="plan-applied")
+    claim = find_claim(journal.entries, saved.digest)
+    if claim is None and not runs:
+        _require_serial(saved.plan, folded)
+        return False
+    if claim is None or claim.intruder:
+        by = f": {claim.intruder}" if claim is not None else ""
+        raise StaleError(f"the state was changed by something else since this plan was begun{by}", help=_ANEW)
+    return True
+
+
+def _require_serial(plan: Plan, folded: Folded) -> None:
+    state = folded.state
+    is_unborn = not plan.lineage and not state.serial  # a state that was never written gets its lineage when it is
+    if plan.lineage != state.lineage and not is_unborn:
+        raise StaleError(f"the plan was made for another state (lineage {plan.lineage or 'none yet'})", help=_ANEW)
+    if plan.serial != state.serial:
+        message = f"the plan was made from serial {plan.serial} of the state, which is at serial {state.serial} now"
+        raise StaleError(message, help=_ANEW)
+
+
+def plan_again(saved: SavedPlan, project: Project, manifests: Manifests, folded: Folded, *, is_begun: bool) -> Plan:
+    """What of a saved plan is still to be done, made anew.
+
+    Raises:
+        StaleError: Something would be done that was not reviewed.
+        StateError: The quota's ledger cannot be read.
+    """
+
+    def make(selection: Selection) -> Plan:
+        return make_plan(
+            manifests,
+            folded.state,
+            folded.doubts,
+            as_reviewed(saved.plan, folded.state.records.values()),
+            selection=selection,
+            limiting=limiting_of(project, saved.terms.allow_deletes),
+        )
+
+    selection = saved.terms.selection
+    now = make(selection)
+    found = compare(saved.plan, now, is_begun=is_begun)
+    if found.differing is not None:
+        message = f"what would be done at {found.differing} is not what was reviewed"
+        raise StaleError(message, help=_ANEW)
+    if found.beyond:
+        now = make(replace(selection, excludes=(*selection.excludes, *found.beyond)))
+    return replace(now, plan_id=saved.plan.plan_id)
+
+
+@contextmanager
+def ending(claim: "RunEntry | None", journal: "Journal", clock: "Clock") -> Generator[None]:
+    """Around what follows a claim: an error that ends it early ends the run in the journal, too."""
+    try:
+        yield
+    except ReconcileError as error:
+        if claim is not None:
+            from reconcile.core.entries import FinishedEntry
+            from reconcile.core.times import iso
+
+            with suppress(StateError):  # a journal that takes nothing more has said so already
+                journal.append(FinishedEntry(claim.run, iso(clock.now()), int(error.exit_code)))
+                journal.commit(tool_version=__version__)
+        raise

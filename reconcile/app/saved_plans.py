@@ -148,9 +148,8 @@ def require_current(saved: SavedPlan, project: Project, journal: "Journal") -> b
 
 def _require_serial(plan: Plan, folded: Folded) -> None:
     state = folded.state
-    is_unborn = not plan.lineage and not state.serial  # a state that was never written gets its lineage when it is
-    if plan.lineage != state.lineage and not is_unborn:
-        raise StaleError(f"the plan was made for another state (lineage {plan.lineage or 'none yet'})", help=_ANEW)
+    if plan.lineage not in {"", state.lineage}:  # a state that was never written gets its lineage when it is
+        raise StaleError(f"the plan was made for another state (lineage {plan.lineage})", help=_ANEW)
     if plan.serial != state.serial:
         message = f"the plan was made from serial {plan.serial} of the state, which is at serial {state.serial} now"
         raise StaleError(message, help=_ANEW)

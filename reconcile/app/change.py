@@ -197,7 +197,9 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Sett
 
 def _end_run(bench: _Bench, run: str, report: Report, settled: Settled, reporter: Reporter) -> Report:
     """Looks at what the run saw in doubt, ends it in the journal, and writes the state."""
-    report = go_on_with(_look_once_more(bench, report, settled, reporter), bench.options.command)
+    options = bench.options
+    report = _look_once_more(bench, report, settled, reporter)
+    report = go_on_with(report, options.command, is_saved=options.saved is not None)
     bench.connection.note_writes(run, bench.journal, bench.clock)
     unattempted = len(report.having("unattempted"))
     bench.journal.append(FinishedEntry(run, iso(bench.clock.now()), int(report.exit_code), unattempted))

@@ -4,17 +4,21 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from reconcile.apply.stops import GO_ON
 from reconcile.core.errors import ExitCode
 from reconcile.core.quota import QuotaError
 from reconcile.core.report import Report
 
 
-def go_on_with(report: Report, command: str) -> Report:
-    """The report, with the command to go on where the quota or `--max-writes` stopped it."""
+def go_on_with(report: Report, command: str, *, is_saved: bool = False) -> Report:
+    """The report, with the command to go on where the quota or `--max-writes` stopped it.
+
+    With a saved plan, wherever it stopped: another command would make that plan stale.
+    """
     stop = report.stop
-    if stop is None or stop.exit_code != ExitCode.QUOTA:
-        return report
-    return replace(report, stop=replace(stop, help=_way_on(command)))
+    if stop is not None and (stop.exit_code == ExitCode.QUOTA or (is_saved and stop.help == GO_ON)):
+        stop = replace(stop, help=_way_on(command))
+    return replace(report, stop=stop, plan_command=command if is_saved else "")
 
 
 @contextmanager

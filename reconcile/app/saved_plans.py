@@ -25,6 +25,8 @@ from reconcile.core.reviewed import as_reviewed, compare, find_claim
 from reconcile.core.saved import SavedPlan, Terms
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from reconcile.core.entries import RunEntry
     from reconcile.journal import Journal
     from reconcile.ports import Clock
@@ -37,16 +39,20 @@ _ANEW: Final = "review and save a new one: `reconcile plan --out FILE`"
 
 def terms_of(project: Project, selection: Selection, allow_deletes: int | None) -> Terms:
     """What a plan of this project is made under now."""
-    safety = project.settings.safety
     return Terms(
         base_url="" if project.is_sandbox else project.settings.api.base_url,
         targets=selection.targets,
         excludes=selection.excludes,
         allow_deletes=allow_deletes,
-        max_creates=safety.max_creates,
-        max_updates=safety.max_updates,
-        max_deletes=safety.max_deletes,
+        rules=tuple(_rules("safety", project.settings.safety)),
     )
+
+
+def _rules(section: str, settings: "DataclassInstance") -> Iterator[str]:
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value is not None and field.name != "max_consecutive_rejections":  # which bounds a run, and no plan
+            yield f"{section}.{field.name}={value}"
 
 
 def require_room(path: Path) -> None:
@@ -98,25 +104,17 @@ def require_same_inputs(saved: SavedPlan, project: Project, manifests: Manifests
         StaleError: It was made from others.
     """
     terms = saved.terms
-    now = replace(terms_of(project, terms.selection, terms.allow_deletes), is_refreshed=terms.is_refreshed)
-    changed = next(_changed_terms(terms, now), None)
-    if changed is not None:
-        raise StaleError(f"the plan was made for {changed}", help=_ANEW)
+    now = terms_of(project, terms.selection, terms.allow_deletes)
+    if terms.base_url != now.base_url:
+        message = (
+            f"the plan was made for {terms.base_url or 'the sandbox'}, and this is {now.base_url or 'the sandbox'}"
+        )
+        raise StaleError(message, help=_ANEW)
+    if changed := sorted({*terms.rules} ^ {*now.rules}):
+        name = changed[0].partition("=")[0]
+        raise StaleError(f"{name} is not what it was when the plan was made", help=_ANEW)
     if saved.plan.digest != manifests.digest:
         raise StaleError("the manifests are not those that the plan was made from", help=_ANEW)
-
-
-def _changed_terms(then: Terms, now: Terms) -> Iterator[str]:
-    for field in fields(Terms):
-        before, after = getattr(then, field.name), getattr(now, field.name)
-        if before != after:
-            yield f"{_in_words(field.name, before)}, and this is {_in_words(field.name, after)}"
-
-
-def _in_words(name: str, value: object) -> str:
-    if name == "base_url":
-        return str(value) or "the sandbox"
-    return f"safety.{name} {'null' if value is None else value}"
 
 
 def require_current(saved: SavedPlan, project: Project, journal: "Journal") -> bool:

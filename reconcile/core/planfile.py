@@ -71,9 +71,16 @@ def dump_plan(saved: SavedPlan) -> bytes:
         ("refusals", [to_plain(refusal) for refusal in plan.refusals]),
         ("diagnostics", [diagnostic_line_of(diagnostic) for diagnostic in plan.diagnostics]),
     ]
-    above = b"".join(b'"%b":%b,\n' % (name.encode(), orjson.dumps(part)) for name, part in parts)
-    lines = b",\n".join(orjson.dumps(line_of(change)) for change in plan.changes)
-    content = b"".join((above, _CHANGES, lines, b"\n" if lines else b"", _END))
+    # One growing buffer: a hundred thousand lines on their own take ten times the room of what they hold.
+    content = bytearray()
+    for name, part in parts:
+        content += b'"%b":%b,\n' % (name.encode(), orjson.dumps(part))
+    content += _CHANGES
+    for change in plan.changes:
+        content += orjson.dumps(line_of(change)) + b",\n"
+    if plan.changes:
+        del content[-2:-1]  # the last comma
+    content += _END
     return b'{%b:{"version":%d,"sha256":"%b"},\n%b' % (_MARK, VERSION, _digest(content).encode(), content)
 
 
@@ -99,7 +106,7 @@ def load_plan(data: bytes, name: str) -> SavedPlan:
         raise _edited(name) from None
 
 
-def _digest(content: bytes) -> str:
+def _digest(content: bytes | bytearray) -> str:
     return hashlib.sha256(content).hexdigest()
 
 

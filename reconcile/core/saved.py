@@ -11,7 +11,8 @@ class Terms:
 
     Attributes:
         base_url: The API that it is for; empty for the sandbox.
-        allow_deletes: The value of --allow-deletes, which outranks `max_deletes`.
+        allow_deletes: The value of --allow-deletes, which outranks the settings.
+        rules: What the settings forbid a plan, each as `name=value`.
         is_refreshed: Whether it was made from what the API showed, not from the state alone.
     """
 
@@ -19,9 +20,7 @@ class Terms:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     allow_deletes: int | None = None
-    max_creates: int | None = None
-    max_updates: int | None = None
-    max_deletes: int | None = None
+    rules: tuple[str, ...] = ()
     is_refreshed: bool = False
 
     @property

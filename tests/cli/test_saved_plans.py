@@ -118,9 +118,9 @@ def write_safety(name: str) -> Callable[[Folder], None]:
             lambda folder: folder.run("apply", "--auto-approve") and folder.run("state", "rm", "inv-*"),
             "at serial 2 now",
         ),
-        (write_safety("max_creates"), "safety.max_creates null, and this is safety.max_creates 9"),
-        (write_safety("max_updates"), "safety.max_updates null"),
-        (write_safety("max_deletes"), "safety.max_deletes 0"),
+        (write_safety("max_creates"), "safety.max_creates is not what it was when the plan was made"),
+        (write_safety("max_updates"), "safety.max_updates is not"),
+        (write_safety("max_deletes"), "safety.max_deletes is not"),
         (lambda folder: folder.environ.update(NEXUDUS_BASE_URL="http://localhost:1"), "http://localhost:1"),
     ],
 )

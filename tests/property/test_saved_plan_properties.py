@@ -27,9 +27,7 @@ TERMS = st.builds(
     targets=st.lists(TEXTS, max_size=2).map(tuple),
     excludes=st.lists(TEXTS, max_size=2).map(tuple),
     allow_deletes=st.none() | st.integers(0, 3),
-    max_creates=st.none() | st.integers(0, 3),
-    max_updates=st.none() | st.integers(0, 3),
-    max_deletes=st.none() | st.integers(0, 3),
+    rules=st.lists(TEXTS, max_size=2).map(tuple),
     is_refreshed=st.booleans(),
 )
 DIAGNOSTICS = st.builds(

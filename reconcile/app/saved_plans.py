@@ -133,7 +133,8 @@ def require_current(saved: SavedPlan, project: Project, journal: "Journal") -> b
     runs = [run for run in read_runs(project.backend, folded) if run.plan_file == saved.digest]
     done = next((run for run in runs if run.exit_code == 0), None)
     if done is not None:
-        raise StaleError(f"the plan was already applied, by {done.who} at {done.finished_at}", code="plan-applied")
+        message = f"the plan was already applied, at {done.finished_at}"
+        raise StaleError(message, code="plan-applied", help="`reconcile history` shows by whom")
     claim = find_claim(journal.entries, saved.digest)
     if claim is None and not runs:
         _require_serial(saved.plan, folded)

@@ -55,7 +55,7 @@ def test_a_saved_plan_is_shown_applied_once_and_never_again(saved: Folder, sandb
     assert ran.code == 0, ran.err
     assert counts(sandbox) == {1: 1, 2: 1, 3: 1}
     sent = len(sandbox.requests)
-    assert_stale(saved.run("apply", "a.plan"), "already applied, by ", "plan-applied")
+    assert_stale(saved.run("apply", "a.plan"), "already applied, at 20", "plan-applied")
     assert len(sandbox.requests) == sent
     assert saved.run("plan", "--detailed-exitcode").code == 0
 
@@ -200,7 +200,9 @@ def test_a_plan_is_carried_on_by_its_own_file_alone(saved: Folder, sandbox: Sand
     ],
 )
 def test_whatever_else_comes_between_makes_it_stale(intruder: tuple[str, ...], saved: Folder, sandbox: Sandbox) -> None:
+    saved.environ["RECONCILE_API__CONCURRENCY"] = "1"
     assert saved.run("apply", "a.plan", "--max-writes", "1").code == 5
+    assert sorted(saved.ids()) == ["inv-1"]
     assert saved.run(*intruder).code == 0
     sent = sandbox.writes
 

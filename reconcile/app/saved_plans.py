@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconcile import __version__
-from reconcile.adapters.files import opened, read_file, refuse_special, write_private_file
+from reconcile.adapters.files import opened, read_file, refuse_special, translated, write_private_file
 from reconcile.app.project import Project
 from reconcile.app.quota import limiting_of
 from reconcile.core.changes import Plan, Selection
@@ -62,11 +62,13 @@ def require_room(path: Path) -> None:
         UsageError: It holds something that is not a saved plan.
         StateError: It is a link, a folder, a FIFO or a device, or cannot be read.
     """
-    refuse_special(path)
-    if not path.exists():
-        return
-    with opened(path, os.O_RDONLY) as fd:
-        beginning = os.pread(fd, 64, 0)
+    with translated(path, "write"):
+        refuse_special(path)
+        try:
+            with opened(path, os.O_RDONLY) as fd:
+                beginning = os.pread(fd, 64, 0)
+        except FileNotFoundError:
+            return
     if beginning and not is_plan_file(beginning):
         raise UsageError(f"{path} exists and is not a saved plan", code="not-a-plan", help="name another file")
 
@@ -127,10 +129,11 @@ def require_current(saved: SavedPlan, project: Project, journal: "Journal") -> b
         StaleError: It may not be applied any more.
         StateError: The history cannot be read.
     """
-    from reconcile.journal import read_runs
+    from reconcile.core.journalfile import decode_runs
 
     folded = journal.folded
-    runs = [run for run in read_runs(project.backend, folded) if run.plan_file == saved.digest]
+    past = (*decode_runs(project.backend.read_history()), *folded.runs)
+    runs = [run for run in past if run.plan_file == saved.digest]
     done = next((run for run in runs if run.exit_code == 0), None)
     if done is not None:
         message = f"the plan was already applied, at {done.finished_at}"

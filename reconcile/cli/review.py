@@ -122,7 +122,7 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
 
 def show(args: argparse.Namespace, console: Console) -> int:
     """Prints a saved plan, the state, or one record of it."""
-    if args.address is not None and (Path(args.directory) / args.address).is_file():
+    if args.address is not None and _is_file(Path(args.directory) / args.address):
         return _show_saved(Path(args.directory) / args.address, args, console)
     from reconcile.cli.state import list_records, show_record
 
@@ -130,6 +130,13 @@ def show(args: argparse.Namespace, console: Console) -> int:
         args.pattern = []
         return list_records(args, console)
     return show_record(args, console)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long for one
+        return False
 
 
 def _show_saved(path: Path, args: argparse.Namespace, console: Console) -> int:

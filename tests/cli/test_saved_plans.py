@@ -338,6 +338,15 @@ def test_only_a_plan_file_or_an_empty_file_is_replaced(saved: Folder) -> None:
     assert "payment_tokens" in (saved.path / "manifests" / "a.yaml").read_text(encoding="utf-8")
     assert saved.run("plan", "--out", "manifests").code == 1
     assert saved.run("plan", "--out", "no/such/folder").code == 1
+    assert saved.run("plan", "--out", "x" * 300).code == 1
+
+
+def test_what_names_no_file_is_an_address(saved: Folder) -> None:
+    assert saved.run("apply", "a.plan").code == 0
+    assert "invoice_id" in saved.run("show", "inv-1").out
+    for name in ("inv-9", "x" * 300):
+        ran = saved.run("show", name)
+        assert (ran.code, "no address in the state matches" in ran.err) == (64, True)
 
 
 def is_same_but_for_its_time(one: bytes, other: bytes) -> bool:

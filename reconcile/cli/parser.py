@@ -9,6 +9,9 @@ from reconcile import __version__
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
+_REVIEWED: Final = ("markdown", "github")
+"""The formats in which people review what they see elsewhere than on a terminal."""
+
 _BEFORE_THE_COMMAND: Final = ("-C", "-v", "--verbose", "-q", "--quiet", "--sandbox", "--limits", "--faults", "--seed")
 
 _EXIT_CODES: Final = """\
@@ -112,17 +115,17 @@ def _add_lock_timeout(command: Parser) -> None:
 
 def _add_review(commands: _Commands) -> None:
     validate = _command(commands, "validate", "review:validate", "check the manifests; needs no network and no secrets")
-    _add_format(validate)
+    _add_format(validate, "github", "sarif")
     validate.add_argument("--strict", action="store_true", help="tokens written into manifests are errors")
     _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
-    _add_format(plan)
+    _add_format(plan, *_REVIEWED)
     show = _command(commands, "show", "review:show", "show the state, or one record of it")
     show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
-    _add_format(show)
+    _add_format(show, *_REVIEWED)
 
 
 def _add_apply(commands: _Commands) -> None:

@@ -11,7 +11,9 @@ from hostile import EVERYTHING, is_harmless
 from reconcile.core.changes import Action, Change, Cost, Plan
 from reconcile.core.diagnostics import Diagnostic, Location, Severity
 from reconcile.core.records import Provider
+from reconcile.render.github import plan_as_github
 from reconcile.render.plan_json import plan_as_json
+from reconcile.render.plan_markdown import plan_as_markdown
 from reconcile.render.plan_text import plan_as_text, summary_lines
 from reconcile.render.style import Style
 
@@ -173,3 +175,11 @@ def test_json_never_holds_a_token_and_carries_diagnostics() -> None:
     assert shown["changes"][0]["fields"][1:] == [
         {"name": "token", "before": None, "after": "literal", "sensitive": True}
     ]
+
+
+def test_a_plan_as_a_comment_shows_every_action(golden: Golden) -> None:
+    golden("plan-every-action.md", plan_as_markdown(month()))
+
+
+def test_a_plan_as_annotations_names_what_needs_a_person(golden: Golden) -> None:
+    golden("plan-every-action.github", plan_as_github(month(), folder="books"))

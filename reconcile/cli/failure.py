@@ -19,6 +19,10 @@ def print_failure(error: ReconcileError, args: argparse.Namespace, console: Cons
 
             console.out(failure_as_github(error, folder=_folder(args)))
             console.summarize(_markdown(error, args))
+        case "html":
+            from reconcile.render.review_html import failure_as_html
+
+            console.out(failure_as_html(error, args.command))
         case "sarif":
             from reconcile.render.sarif import diagnostics_as_sarif
 

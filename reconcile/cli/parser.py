@@ -9,7 +9,7 @@ from reconcile import __version__
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
-_REVIEWED: Final = ("markdown", "github")
+_REVIEWED: Final = ("markdown", "html", "github")
 """The formats in which people review what they see elsewhere than on a terminal."""
 
 _BEFORE_THE_COMMAND: Final = ("-C", "-v", "--verbose", "-q", "--quiet", "--sandbox", "--limits", "--faults", "--seed")

@@ -27,7 +27,7 @@ class View(NamedTuple):
 
 
 def render_plan(plan: "Plan", output: str, view: View) -> str:
-    """The plan as text, JSON, Markdown or for GitHub Actions, ending with a newline."""
+    """The plan as text, JSON, Markdown, HTML or for GitHub Actions, ending with a newline."""
     if output == "text":
         from reconcile.render.plan_text import plan_as_text
 
@@ -36,6 +36,10 @@ def render_plan(plan: "Plan", output: str, view: View) -> str:
         from reconcile.render.plan_markdown import plan_as_markdown
 
         return plan_as_markdown(plan, full=view.full)
+    if output == "html":
+        from reconcile.render.plan_html import plan_as_html
+
+        return plan_as_html(plan, created_at=view.created_at, limits=view.limits)
     if output == "github":
         from reconcile.render.github import plan_as_github
 

@@ -36,7 +36,7 @@ _OTHERS = table_head("Action", "Address", "What", "Where")
 def plan_as_markdown(plan: Plan, *, full: bool = False) -> str:
     """At most `MOST_BYTES` bytes, ending with a newline. `full` shows every create that fits."""
     page = Page()
-    page.add(MARKER, f"### reconcile plan: {_verdict(plan)}")
+    page.add(MARKER, f"### reconcile plan: {verdict(plan)}")
     page.add("  \n".join((f"**{prose(headline(plan))}**", *map(prose, price_lines(plan)))))
     page.add_records("**Refused**\n", bullets([prose(refusal_words(r)) for r in plan.refusals]), len(plan.refusals))
     _add_doubts(page, plan.having(Action.IN_DOUBT))
@@ -48,7 +48,8 @@ def plan_as_markdown(plan: Plan, *, full: bool = False) -> str:
     return page.text("`reconcile plan --full` shows them all")
 
 
-def _verdict(plan: Plan) -> str:
+def verdict(plan: Plan) -> str:
+    """What apply would do about the whole plan, in half a sentence."""
     doubts = plan.count(Action.IN_DOUBT)
     after = f", after settling {counted(doubts, 'write')} in doubt" if doubts else ""
     if plan.refusals:

@@ -17,6 +17,10 @@ def render_records(records: Sequence[tuple[Address, StateRecord]], output: str) 
             from reconcile.render.review_markdown import records_as_markdown
 
             return records_as_markdown(records)
+        case "html":
+            from reconcile.render.review_html import records_as_html
+
+            return records_as_html(records)
         case "github":
             from reconcile.render.github import annotations
 
@@ -34,7 +38,7 @@ def render_record(address: Address, record: StateRecord, output: str) -> str:
             from reconcile.render.review_markdown import record_as_markdown
 
             return record_as_markdown(address, record)
-        case "github":
+        case "html" | "github":
             return render_records([(address, record)], output)
         case "json":
             return json_document(record_as_json(address, record))

@@ -1,6 +1,7 @@
 """Five hundred values through every format: whatever they hold, the output does nothing but show them."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,15 +15,18 @@ from rendered import acted_on, elements_of, github_renders
 from reconcile.core.changes import Plan, Refusal
 from reconcile.core.diagnostics import Diagnostic, Excerpt, Location, Severity
 from reconcile.core.errors import DiagnosedError
+from reconcile.core.quota import Limits
 from reconcile.core.records import StateRecord
 from reconcile.render.diagnostics import as_text as diagnostics_as_text
 from reconcile.render.escape import json_document
 from reconcile.render.github import diagnostics_as_github, failure_as_github, plan_as_github
 from reconcile.render.markdown import MARKER
 from reconcile.render.plan import View, render_plan
+from reconcile.render.plan_html import plan_as_html
 from reconcile.render.plan_markdown import plan_as_markdown
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.records import render_record, render_records
+from reconcile.render.review_html import failure_as_html
 from reconcile.render.review_markdown import diagnostics_as_markdown, failure_as_markdown
 from reconcile.render.sarif import diagnostics_as_sarif
 
@@ -142,6 +146,36 @@ def test_a_value_in_json_and_sarif_is_a_string_and_prints_as_it_stands(values: l
             assert is_harmless(document), (value, document)
             assert isinstance(json.loads(document), dict)
         assert_sarif(json.loads(log))
+
+
+@of_every_value
+def test_a_value_adds_no_element_to_a_page(values: list[str]) -> None:
+    def shape(pages: list[str]) -> list[object]:
+        """The elements and their attributes."""
+        return [element for page in pages for element in elements_of(page).found]
+
+    usual = shape(every_page("x"))
+    for value in values:
+        pages = every_page(value)
+        assert shape(pages) == usual, value
+        for page in pages:
+            assert is_harmless(page), value
+            assert page.isascii(), value
+            data = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+            assert all(isinstance(json.loads(document), dict) for document in data), value
+
+
+def every_page(value: str) -> list[str]:
+    # Code between backticks becomes an element in sentences; these are the ones without.
+    made, plain = planned(value), value.replace("`", "'")
+    refusals = tuple(replace(refusal, message=plain, help=plain) for refusal in made.refusals)
+    problem = replace(diagnosed(value), help=plain)
+    error = DiagnosedError(value, [problem])
+    return [
+        plan_as_html(replace(made, refusals=refusals, diagnostics=(problem,)), created_at=value, limits=Limits()),
+        render_records([("gone", record(value))], "html"),
+        failure_as_html(error, "plan"),
+    ]
 
 
 @of_every_value

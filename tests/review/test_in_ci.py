@@ -1,6 +1,7 @@
 """The formats as CI meets them: in a folder of a repository, with a summary to add to, and when something is wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_failure_is_told_in_the_format_that_was_asked_for(command: str, reposi
 
 
 def test_a_failure_without_a_place_is_told_as_well(repository: Folder) -> None:
-    for output in ("markdown", "github", "json"):
+    for output in ("markdown", "github", "json", "html"):
         ran = repository.run("-C", "books/2026", "plan", "--target", "nothing-*", "--format", output)
         assert ran.code == 64
         assert "no address matches" in ran.out
@@ -176,3 +177,15 @@ def test_the_state_is_shown_in_every_format(repository: Folder) -> None:
     assert run("show", "--format", "github") == "::notice title=reconcile::The state holds 2 records.\n"
     assert json.loads(run("show", "inv-1", "--format", "json"))["notes"] == "first"
     assert "notes                first" in run("show", "inv-1")
+    assert "<h1>reconcile state: 2 records</h1>" in run("show", "--format", "html")
+    assert "<h1>reconcile state: 1 record</h1>" in run("show", "inv-1", "--format", "html")
+
+
+def test_a_plan_is_a_page_with_the_schedule_of_the_settings(repository: Folder) -> None:
+    environ = {"RECONCILE_API__LIMITS__WRITES_PER_DAY": "1"}
+    ran = repository.run("-C", "books/2026", "plan", "--format", "html", environ=environ)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Days 1 to 2, each" in ran.out
+    assert re.search(r"Made \d{4}-\d\d-\d\d \d\d:\d\dZ from 2 records in 1 file", ran.out)
+    without = repository.run("-C", "books/2026", "--sandbox", "plan", "--format", "html")
+    assert "Day 1 &#183; 0 s" in without.out

@@ -103,7 +103,7 @@ _shtab_reconcile_plan_options=(
   "--allow-deletes[let up to N records be deleted]:N:"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
-  "--format[how to print it (default\: text)]:format:(text json markdown github)"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -150,7 +150,7 @@ _shtab_reconcile_schema_defaults_added=0
 
 _shtab_reconcile_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--format[how to print it (default\: text)]:format:(text json markdown github)"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
   ":one record (default\: all):"
 )
 

@@ -37,7 +37,7 @@ def plan_as_markdown(plan: Plan, *, full: bool = False) -> str:
     """At most `MOST_BYTES` bytes, ending with a newline. `full` shows every create that fits."""
     page = Page()
     page.add(MARKER, f"### reconcile plan: {verdict(plan)}")
-    page.add("  \n".join((f"**{prose(headline(plan))}**", *map(prose, price_lines(plan)))))
+    page.add("\n\n".join((f"**{prose(headline(plan))}**", *map(prose, price_lines(plan)))))
     page.add_records("**Refused**\n", bullets([prose(refusal_words(r)) for r in plan.refusals]), len(plan.refusals))
     _add_doubts(page, plan.having(Action.IN_DOUBT))
     _add_others(page, [c for c in plan.changes if c.action not in {Action.CREATE, Action.IN_DOUBT}])

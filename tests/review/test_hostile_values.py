@@ -33,7 +33,7 @@ from reconcile.render.sarif import diagnostics_as_sarif
 of_every_value = pytest.mark.parametrize("values", [PAYLOADS[start : start + 50] for start in range(0, 500, 50)])
 
 OURS = {
-    *("h3", "p", "strong", "code", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "br"),
+    *("h3", "p", "strong", "code", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"),
 }
 
 

@@ -18,7 +18,7 @@ from reconcile.core.errors import DiagnosedError
 from reconcile.core.quota import Limits
 from reconcile.core.records import StateRecord
 from reconcile.render.diagnostics import as_text as diagnostics_as_text
-from reconcile.render.escape import json_document
+from reconcile.render.escape import escaped, json_document
 from reconcile.render.github import diagnostics_as_github, failure_as_github, plan_as_github
 from reconcile.render.markdown import MARKER
 from reconcile.render.plan import View, render_plan
@@ -120,6 +120,22 @@ def test_a_value_is_no_workflow_command_and_ends_none(values: list[str]) -> None
                 assert properties.keys() <= {"file", "line", "col", "title"}, (value, line)
                 assert message.isprintable()
             assert not any(mark in text for mark in ("##[", "##vso[", "\r")), (value, text)
+
+
+def test_the_runner_reads_back_what_was_said() -> None:
+    for value in PAYLOADS:
+        written = diagnostics_as_github([diagnosed(value)], "Invalid.", folder="").partition("\n")[0]
+        _, properties, message = parsed(written)
+        assert decoded(properties["file"]) == escaped(f"manifests/{value}.yaml"), value
+        said = (f'"{value}" is not a provider', f"write {value}")
+        assert decoded(message) == "\n".join(map(escaped, said)), value
+
+
+def decoded(written: str) -> str:
+    """What the runner makes of an escaped value; the percent sign comes last."""
+    for code, character in {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ",", "%25": "%"}.items():
+        written = written.replace(code, character)
+    return written
 
 
 def parsed(line: str) -> tuple[str, dict[str, str], str]:

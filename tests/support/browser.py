@@ -42,9 +42,10 @@ class Browser:
     """One window."""
 
     client: httpx.Client
+    session: str
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
-        answer = self.client.request(method, path, json=body if method == "POST" else None)
+        answer = self.client.request(method, f"{self.session}/{path}", json=body if method == "POST" else None)
         value = answer.json()["value"]
         assert answer.is_success, value
         return value
@@ -129,9 +130,7 @@ def _session(client: httpx.Client, scratch: Path) -> Generator[Browser]:
     wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
     answer = client.post("/session", json={"capabilities": {"alwaysMatch": wanted}}).json()["value"]
     assert "sessionId" in answer, answer
-    session = f"{client.base_url}/session/{answer['sessionId']}/"
-    with httpx.Client(base_url=session, timeout=TIMEOUT, trust_env=False) as window:
-        try:
-            yield Browser(window)
-        finally:
-            window.delete("")
+    try:
+        yield Browser(client, f"/session/{answer['sessionId']}")
+    finally:
+        client.delete(f"/session/{answer['sessionId']}").raise_for_status()  # ends the browser, with all its processes

@@ -146,7 +146,9 @@
     return columns.map((column, index) => {
       const button = make("button", {type: "button", textContent: column.title});
       button.addEventListener("click", () => sortBy(index));
-      return make("th", {scope: "col", className: column.kind}, button);
+      const head = make("th", {scope: "col", className: column.kind}, button);
+      head.dataset.title = column.title;
+      return head;
     });
   }
 

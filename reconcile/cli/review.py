@@ -100,26 +100,30 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
 def show_plan(planned: "Plan", project: Project, args: argparse.Namespace, console: Console, at: str = "") -> None:
     """Prints a plan in the format that was asked for; `at` is when it was made (UTC, ISO 8601), now if it is empty."""
-    from reconcile.core.times import iso
-    from reconcile.render.plan import View, render_plan
-
-    view = View(
-        created_at=at or iso(time.time()),
-        full=args.full,
-        folder=folder_in_repository(project.root) if args.format == "github" else "",
-        limits=project.limits,
-        style=console.out_style,
-    )
     if planned.diagnostics and args.format != "json":
         from reconcile.adapters.excerpts import with_excerpts
 
         console.diagnose(with_excerpts(planned.diagnostics, project.root))
+    if args.format != "text":
+        _show_elsewhere(planned, project, args, console, at)
+        return
+    from reconcile.render.plan_text import plan_as_text
+
+    console.out(plan_as_text(planned, full=args.full, style=console.out_style))
+    _suggest(planned, args, console)
+
+
+def _show_elsewhere(planned: "Plan", project: Project, args: argparse.Namespace, console: Console, at: str) -> None:
+    """On a page, in a comment, to a script: anywhere but on a terminal."""
+    from reconcile.core.times import iso
+    from reconcile.render.plan import View, render_plan
+
+    folder = folder_in_repository(project.root) if args.format == "github" else ""
+    view = View(at or iso(time.time()), args.full, folder, project.limits)
     console.out(render_plan(planned, args.format, view))
-    if args.format == "text":
-        _suggest(planned, args, console)
-    elif args.format == "github":
+    if args.format == "github":
         # The log shows of a command nothing but its message, and the summary is on another page.
-        console.tell(render_plan(planned, "text", view._replace(style=None)).rstrip())
+        console.tell(render_plan(planned, "text", view).rstrip())
         console.summarize(render_plan(planned, "markdown", view))
 
 

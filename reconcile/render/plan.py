@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from reconcile.core.changes import Plan
     from reconcile.core.quota import Limits
-    from reconcile.render.style import Style
 
 
 class View(NamedTuple):
@@ -16,22 +15,20 @@ class View(NamedTuple):
         full: Whether every create is wanted.
         folder: The project folder below the repository's root; empty for the root itself, or outside of a repository.
         limits: The account's limits, for the schedule of a plan; None where they do not matter.
-        style: Colour for text.
     """
 
     created_at: str = ""
     full: bool = False
     folder: str = ""
     limits: "Limits | None" = None
-    style: "Style | None" = None
 
 
 def render_plan(plan: "Plan", output: str, view: View) -> str:
-    """The plan as text, JSON, Markdown, HTML or for GitHub Actions, ending with a newline."""
+    """The plan as text without colour, JSON, Markdown, HTML or for GitHub Actions, ending with a newline."""
     if output == "text":
         from reconcile.render.plan_text import plan_as_text
 
-        return plan_as_text(plan, full=view.full, style=view.style)
+        return plan_as_text(plan, full=view.full)
     if output == "markdown":
         from reconcile.render.plan_markdown import plan_as_markdown
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 DRIVER = shutil.which("chromedriver")
-TIMEOUT = 30  # seconds; only against a hang
+TIMEOUT = 120  # seconds; only against a hang
 
 _ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

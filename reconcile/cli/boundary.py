@@ -27,7 +27,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
     args.argv = sys.argv[1:] if argv is None else list(argv)
-    console = Console(is_quiet=args.quiet, is_verbose=args.verbose)
+    console = Console(is_quiet=args.quiet, is_verbose=args.verbose, chosen=_chosen(args))
     try:
         return _run_command(args, console)
     except ReconcileError as error:
@@ -37,6 +37,17 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _report(_InterruptedError("interrupted; whatever was sent is recorded"), args, console)
     except Exception as bug:  # noqa: BLE001 - whatever it is, it ends here, without a traceback on the terminal
         return _report(_as_error(bug), args, console)
+
+
+def _chosen(args: argparse.Namespace) -> str:
+    words = ["-C", args.directory] if args.directory != "." else []
+    if args.sandbox:
+        words += ["--sandbox", *(["--limits", args.limits] if args.limits else [])]
+    if not words:
+        return ""
+    from shlex import join
+
+    return join(words)
 
 
 class _InterruptedError(ReconcileError):

@@ -11,6 +11,7 @@ from reconcile.core.errors import DiagnosedError, ReconcileError
 
 def print_failure(error: ReconcileError, args: argparse.Namespace, console: Console) -> None:
     """Prints it to standard output; as one line among the events of apply."""
+    error.help = console.as_given(error.help)
     match args.format:
         case "markdown":
             console.out(_markdown(error, args))

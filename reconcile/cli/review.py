@@ -110,7 +110,7 @@ def show_plan(planned: "Plan", project: Project, args: argparse.Namespace, conso
     from reconcile.render.plan_text import plan_as_text
 
     console.out(plan_as_text(planned, full=args.full, style=console.out_style))
-    _suggest(planned, args, console)
+    _suggest(planned, console)
 
 
 def _show_elsewhere(planned: "Plan", project: Project, args: argparse.Namespace, console: Console, at: str) -> None:
@@ -127,13 +127,12 @@ def _show_elsewhere(planned: "Plan", project: Project, args: argparse.Namespace,
         console.summarize(render_plan(planned, "markdown", view))
 
 
-def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> None:
+def _suggest(planned: "Plan", console: Console) -> None:
     from reconcile.core.changes import Action
 
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if has_work and not planned.refusals and not console.is_quiet:
-        command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
-        console.tell(f"Nothing was sent. `{command}` does it, after asking.")
+        console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

@@ -71,7 +71,7 @@ def _notes_of(plan: Plan) -> Iterable[Note]:
         sent = f", {change.doubt.intent.action} sent {minute(change.doubt.intent.at)}" if change.doubt else ""
         message = f"{change.address} is in doubt{sent}: {change.reason}"
         yield Note(Severity.WARNING, "in-doubt", message, "apply settles it first", change.location)
-    yield from map(_note_of, plan.diagnostics)
+    yield from map(_note_of, (*plan.diagnostics, *plan.hints))
 
 
 def _note_of(diagnostic: Diagnostic) -> Note:

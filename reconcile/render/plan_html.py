@@ -34,7 +34,7 @@ def plan_as_html(plan: Plan, *, created_at: str, limits: Limits | None) -> str:
             _summary(plan),
             section("Refused", listed([sentence(refusal_words(refusal)) for refusal in plan.refusals])),
             section("In doubt", listed([_doubt(change) for change in plan.having(Action.IN_DOUBT)])),
-            diagnostics_section(plan.diagnostics),
+            diagnostics_section((*plan.diagnostics, *plan.hints)),
             f'<div class="side">{_chart(plan)}{_schedule(plan, limits)}</div>',
         ),
         Table("Changes", _COLUMNS, map(_row, plan.changes)) if plan.changes else None,

@@ -42,7 +42,7 @@ def plan_as_markdown(plan: Plan, *, full: bool = False) -> str:
     _add_doubts(page, plan.having(Action.IN_DOUBT))
     _add_others(page, [c for c in plan.changes if c.action not in {Action.CREATE, Action.IN_DOUBT}])
     _add_creates(page, plan.having(Action.CREATE), full=full)
-    add_diagnostics(page, plan.diagnostics)
+    add_diagnostics(page, (*plan.diagnostics, *plan.hints))
     files = f"{counted(plan.records, 'record')} in {counted(plan.files, 'file')}"
     page.add(f"Made from {files} ({code(plan.digest[:_SHOWN_DIGITS])}) and serial {plan.serial} of the state.")
     return page.text("`reconcile plan --full` shows them all")

@@ -19,8 +19,8 @@ _COLUMNS = (
 
 
 def diagnostics_section(diagnostics: Sequence[Diagnostic]) -> str:
-    """What is wrong with the manifests; nothing when nothing is."""
-    return section("Problems in the manifests", listed([_diagnostic(diagnostic) for diagnostic in diagnostics]))
+    """What is wrong, or may be; nothing when nothing is."""
+    return section("Problems", listed([_diagnostic(diagnostic) for diagnostic in diagnostics]))
 
 
 def _diagnostic(diagnostic: Diagnostic) -> str:

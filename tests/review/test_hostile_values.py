@@ -49,8 +49,8 @@ def planned(value: str) -> Plan:
     records = {"old": held(2, 2, notes=f"{value}!", token_source=f"env:{value}"), "gone": held(4, 4)}
     made = plan(manifests(*declared), records, doubts=[doubt("unknown", 3, at=value)])
     refusal = Refusal("max-deletes", f"1 delete of {value}, 0 allowed", ("old", value), f"use `{value}` or {value}")
-    parts = {name: getattr(made, name) for name in made.__slots__}
-    return Plan(**parts | {"refusals": (refusal,), "diagnostics": (diagnosed(value),), "digest": f"sha256:{value}"})
+    problems = (diagnosed(value),)
+    return made._replace(refusals=(refusal,), diagnostics=problems, hints=problems, digest=f"sha256:{value}")
 
 
 def diagnosed(value: str) -> Diagnostic:
@@ -184,11 +184,15 @@ def test_a_value_adds_no_element_to_a_page(values: list[str]) -> None:
 def every_page(value: str) -> list[str]:
     # Code between backticks becomes an element in sentences; these are the ones without.
     made, plain = planned(value), value.replace("`", "'")
-    refusals = tuple(replace(refusal, message=plain, help=plain) for refusal in made.refusals)
+    refusals = tuple(refusal._replace(message=plain, help=plain) for refusal in made.refusals)
     problem = replace(diagnosed(value), help=plain)
     error = DiagnosedError(value, [problem])
     return [
-        plan_as_html(replace(made, refusals=refusals, diagnostics=(problem,)), created_at=value, limits=Limits()),
+        plan_as_html(
+            made._replace(refusals=refusals, diagnostics=(problem,), hints=(problem,)),
+            created_at=value,
+            limits=Limits(),
+        ),
         render_records([("gone", record(value))], "html"),
         failure_as_html(error, "plan"),
     ]

@@ -1,7 +1,5 @@
 """The comment on a pull request: what stands where, and how much of it fits."""
 
-from dataclasses import replace
-
 import pytest
 from declarations import declare, doubt, held, manifests, plan
 from rendered import github_renders
@@ -96,7 +94,7 @@ def test_hostile_sizes_fit_as_well() -> None:
     huge = Diagnostic("code", "m" * 100_000, Location("f" * 100_000, 1), "h" * 100_000)
     records = [("a", held(notes="n" * 100_000, token_source="t" * 100_000))]
     for text in (
-        plan_as_markdown(replace(made, refusals=refusals, diagnostics=(huge,) * 100)),
+        plan_as_markdown(made._replace(refusals=refusals, diagnostics=(huge,) * 100)),
         diagnostics_as_markdown("Invalid.", [huge] * 100),
         failure_as_markdown(DiagnosedError("m" * 100_000, [huge] * 100), "plan"),
         render_records(records * 200, "markdown"),

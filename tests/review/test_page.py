@@ -228,8 +228,7 @@ def hostile_plan(values: list[str]) -> Plan:
     made = plan(manifests(*records, digest=values[0]), known, doubts=doubts)
     refusals = tuple(Refusal("policy", value, (value,), f"`{value}` {value}") for value in values)
     problems = tuple(Diagnostic("code", value, Location(value, 1), value) for value in values)
-    parts = {name: getattr(made, name) for name in made.__slots__}
-    return Plan(**parts | {"refusals": refusals, "diagnostics": problems})
+    return made._replace(refusals=refusals, diagnostics=problems)
 
 
 WALK = """

@@ -3,7 +3,7 @@
 Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +158,18 @@ class PaymentTokens(Protocol):
         """How many records there are in all; costs one request. Raises ApiError."""
         ...
 
+    def measure_listing(self) -> tuple[int, int]:
+        """How many records there are, and how many requests a listing of all takes; costs one. Raises ApiError."""
+        ...
+
+    def get_batch(self, record_ids: Sequence[int]) -> Mapping[int, ObservedRecord] | None:
+        """What one request shows of several records, by id; None where the API does not answer such requests.
+
+        A record that is missing here may exist all the same, and None in a field may mean "not filled in".
+        Raises ApiError when the API cannot be read at all.
+        """
+        ...
+
     @property
     def server_time(self) -> float | None:
         """Seconds since the epoch by the server's last answer and what passed since; None when it did not say."""
@@ -192,6 +204,22 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Waits; returns early when the run is being interrupted."""
+        ...
+
+
+class ReadWatcher(Protocol):
+    """Hears what reading many records costs, before each stage of it, and how far it is; from one thread at a time."""
+
+    def expect(self, reads: int, seconds: float, what: str) -> None:
+        """So many reads more are about to be sent, which takes about so long at the account's limits."""
+        ...
+
+    def note_read(self) -> None:
+        """One read leaves."""
+        ...
+
+    def finish(self) -> None:
+        """Reading has ended; what is read from now on is none of its business."""
         ...
 
 

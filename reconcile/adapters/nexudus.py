@@ -6,8 +6,10 @@ not decide what an answer to a create means; that is `core/outcomes.py`. Cheap t
 when first used.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from math import ceil
 from typing import TYPE_CHECKING
 
 from reconcile.adapters.answers import answer_to_write, mapping, seconds_of_date, words_of
@@ -117,6 +119,29 @@ class Nexudus:
     def count_records(self) -> int:
         """How many records there are in all, by one request. See `ports.PaymentTokens`."""
         return self._page(1, None, size=1).TotalItems
+
+    def measure_listing(self) -> tuple[int, int]:
+        """How many records there are, and how many requests all their pages take. See `ports.PaymentTokens`."""
+        page = self._page(1, None)
+        return page.TotalItems, ceil(page.TotalItems / max(1, len(page.Records)))
+
+    def get_batch(self, record_ids: Sequence[int]) -> Mapping[int, ObservedRecord] | None:
+        """What one request shows of several records, by their ids. See `ports.PaymentTokens`."""
+        from reconcile.adapters.wire_records import PATH, WrongShapeError, observed, rows_of
+
+        ids = f"[{','.join(map(str, record_ids))}]"
+        raw = self._session.read(f"{PATH}/", {"id": ids}, max_bytes=LONGEST_READ_ANSWER)
+        if raw.status in {401, 403} or raw.status >= 500:
+            raise self._unusable(raw, "a batch of records", "Read")
+        try:
+            rows = rows_of(raw.document) if raw.status == 200 and raw.is_json else None
+        except WrongShapeError:
+            return None
+        if rows is None:
+            return None
+        often = Counter(row.Id for row in rows)  # a record that comes twice is none that can be believed
+        wanted = {record_id for record_id in record_ids if often[record_id] == 1}
+        return {r.Id: observed(r, r.CoworkerInvoiceId) for r in rows if r.Id in wanted and r.CoworkerInvoiceId}
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record by its id; None when the API says, in JSON, that there is none. See `ports.PaymentTokens`."""

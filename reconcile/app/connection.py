@@ -13,9 +13,9 @@ from reconcile.adapters.nexudus import Nexudus
 from reconcile.adapters.pacing import LONGEST_WAIT, Pacer
 from reconcile.adapters.quota_ledger import QuotaLedger, account_of
 from reconcile.app.project import Project, refused_options
-from reconcile.app.quota import SANDBOX_ACCOUNT
+from reconcile.app.quota import SANDBOX_ACCOUNT, open_writes
 from reconcile.core.errors import InputError, StateError
-from reconcile.core.quota import UNLIMITED, Limits
+from reconcile.core.quota import UNLIMITED
 from reconcile.core.records import Secret
 from reconcile.journal import Journal
 from reconcile.ports import Clock
@@ -38,10 +38,12 @@ class Waiting:
     Attributes:
         longest: Seconds to wait for it at most; None waits however long it takes.
         tell: Told the seconds of a long wait.
+        note_read: Called before each read leaves.
     """
 
     longest: float | None = LONGEST_WAIT
     tell: Callable[[float], None] = lambda _: None
+    note_read: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def find_access(project: Project, wishes: SandboxWishes) -> Access:
 def connect(access: Access, clock: Clock, waiting: Waiting | None = None) -> Generator[Connection]:
     """The API while the with-block runs, at the pace that is left to it. Nothing is sent before the first request.
 
-    The lock must be held and the journal open, whose writes are in the ledger then.
+    Either the lock is held and the journal open, whose writes are in the ledger then; or nothing is written, and the
+    writes of a journal that nobody opened are counted as they stand there.
 
     Raises:
         InputError: The sandbox cannot start.
@@ -147,7 +150,7 @@ def _connection(
     # A login under a client_id that another run uses would end that run's access.
     name = f"reconcile-{uuid4()}"
     ledger = QuotaLedger(access.project.backend, access.account, name, clock) if access.account else None
-    pace = _pacer(access.project.limits, ledger, clock, waiting)
+    pace = _pacer(access, ledger, clock, waiting)
     client = Nexudus(options, Authenticator(credentials, name, clock), clock, pace)
     try:
         yield Connection(client, pace, access.account, ledger)
@@ -158,18 +161,23 @@ def _connection(
                 ledger.close()
 
 
-def _pacer(limits: Limits, ledger: QuotaLedger | None, clock: Clock, waiting: Waiting) -> Pacer:
+def _pacer(access: Access, ledger: QuotaLedger | None, clock: Clock, waiting: Waiting) -> Pacer:
     if ledger is None:
-        return Pacer(clock)
-    charges = ledger.charges()
+        return Pacer(clock, reserve=waiting.note_read)
+    charges = ledger.charges(open_writes(access.project.backend))
     behind = clock.monotonic() - clock.now()
+
+    def reserve() -> None:
+        ledger.reserve_read()
+        waiting.note_read()
+
     return Pacer(
         clock,
-        limits,
+        access.project.limits,
         past_writes=[at + behind for at in charges.writes],
         past_requests=[at + behind for at in charges.requests],
         longest_wait=waiting.longest,
-        reserve=ledger.reserve_read,
+        reserve=reserve,
         tell_wait=waiting.tell,
     )
 

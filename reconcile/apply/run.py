@@ -10,7 +10,7 @@ from reconcile.apply.lookup import Lookup
 from reconcile.apply.stops import LOCK_LOST, stop_of
 from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
-from reconcile.core.changes import STATE_ONLY, Action, Change, Plan
+from reconcile.core.changes import GONE, STATE_ONLY, Action, Change, Plan
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.core.folded import Doubt
@@ -96,7 +96,7 @@ def _state_change(change: Change, tools: Tools) -> StateChangedEntry:
     if change.action is Action.MOVE:
         return StateChangedEntry("mv", at, change.moved_from, record_id, to=change.address)
     if change.action is Action.FORGET:
-        return StateChangedEntry("forget", at, change.address, record_id)
+        return StateChangedEntry("gone" if change.reason == GONE else "forget", at, change.address, record_id)
     return StateChangedEntry("record", at, change.address, record_id, record=_redescribed(change))
 
 

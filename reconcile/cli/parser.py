@@ -105,6 +105,10 @@ def _add_selection(command: Parser) -> None:
     command.add_argument("--allow-deletes", type=_count, metavar="N", help="let up to N records be deleted")
 
 
+def _add_refresh(command: Parser) -> None:
+    command.add_argument("--refresh", action="store_true", help="look in Nexudus first, and plan from what is there")
+
+
 def _add_lock_timeout(command: Parser) -> None:
     text = "wait for another run's lock (default 0)"
     command.add_argument("--lock-timeout", type=_seconds, metavar="S", default=0.0, help=text)
@@ -117,9 +121,13 @@ def _add_review(commands: _Commands) -> None:
     _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
+    _add_refresh(plan)
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
     _add_format(plan)
+    drift = _command(commands, "drift", "drift:drift", "compare the state with Nexudus; reads only, changes nothing")
+    drift.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when anything differs")
+    _add_format(drift)
     show = _command(commands, "show", "review:show", "show the state, or one record of it")
     show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
     _add_format(show)
@@ -130,6 +138,7 @@ def _add_apply(commands: _Commands) -> None:
     apply.add_argument("plan_file", nargs="?", metavar="PLANFILE", help="a saved plan (not supported yet)")
     apply.add_argument("--auto-approve", action="store_true", help="do not ask")
     _add_selection(apply)
+    _add_refresh(apply)
     text = "take over records that exist already and match in full"
     apply.add_argument("--adopt-existing", action="store_true", help=text)
     apply.add_argument("--max-writes", type=_count, metavar="N", help="send at most N writes in this run")
@@ -204,7 +213,7 @@ def _sandbox_epilog() -> str:
 
 
 _GROUPS: Final = (
-    (("validate", "schema", "plan", "show"), _add_review),
+    (("validate", "schema", "plan", "drift", "show"), _add_review),
     (("apply", "resolve"), _add_apply),
     (("state", "unlock"), _add_state),
     (("quota", "history"), _add_ledger),

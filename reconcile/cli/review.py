@@ -15,6 +15,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.settings import environment
 
 if TYPE_CHECKING:
+    from reconcile.app.review import Refreshed
     from reconcile.core.changes import Plan
 
 
@@ -71,13 +72,22 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
-    planned = plan_project(project, selection, args.allow_deletes)
+    planned = plan_project(project, selection, args.allow_deletes, _refreshed(args, console))
     if args.format == "json":
         _show_json(planned, console)
     else:
         _show_text(planned, project.root, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
+
+
+def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None":
+    if not args.refresh:
+        return None
+    from reconcile.app.connection import SandboxWishes
+    from reconcile.cli.reading import ReadingProgress
+
+    return SandboxWishes(args.limits, args.faults, args.seed), ReadingProgress(console)
 
 
 def _show_json(planned: "Plan", console: Console) -> None:

@@ -1,6 +1,6 @@
 """A plan as text for a terminal or a log: a line for each change, then counts, cost and what is refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconcile.core.changes import Action, Change, Cost, Plan, Refusal
 from reconcile.core.differences import NOT_MANAGED, FieldChange
@@ -88,8 +88,7 @@ def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
     folded = set[str]() if full else {change.address for change in creates[SHOWN_CREATES:]}
     shown = [c for c in plan.changes if c.action is not Action.CREATE or c.address not in folded]
     details = _create_details([change for change in shown if change.action is Action.CREATE])
-    rows = [_row(change) for change in shown]
-    rows = [(address, details.get(address, cell), place) for address, cell, place in rows]
+    rows = [_row(change, details) for change in shown]
     lines: list[str] = []
     for change, cells in zip(shown, _aligned(rows), strict=True):
         lines.append(_line(change.action, cells, style))
@@ -114,15 +113,17 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["   ".join(map(padded, row, widths)) for row in rows]
 
 
-def _row(change: Change) -> tuple[str, str, str]:
+def _row(change: Change, of_creates: Mapping[str, str]) -> tuple[str, str, str]:
     """Address, details, and where it is declared or why it is here."""
     place = escaped(str(change.location)) if change.location else ""
     address = escaped(change.address)
     held = change.held
     match change.action:
+        case Action.CREATE:
+            return (address, of_creates.get(change.address, ""), place)
         case Action.UPDATE | Action.RECORD:
             prefix = f"{change.reason}: " if change.reason else ""
-            return (address, prefix + ", ".join(map(_field, change.fields)), place)
+            return (address, prefix + ", ".join(map(field_as_text, change.fields)), place)
         case Action.DELETE if held is not None:
             provider = held.regular_payment_provider
             name = f", {provider.name}" if isinstance(provider, Provider) else ""
@@ -134,7 +135,8 @@ def _row(change: Change) -> tuple[str, str, str]:
             sent = f"{intent.action} sent {minute(intent.at)}, {escaped(shortened(change.doubt.seen))}"
             return (address, sent, place)
         case _:
-            return (address, f"id {change.id}" if change.id else "", place)
+            known = f"id {change.id}" if change.id else ""
+            return (address, ", ".join(filter(None, (known, change.reason))), place)
 
 
 def _create_details(creates: Sequence[Change]) -> dict[str, str]:
@@ -157,7 +159,8 @@ def _token(declared: PaymentToken) -> str:
     return f"token {escaped(declared.token_source)}" if isinstance(declared.token_source, str) else ""
 
 
-def _field(field: FieldChange) -> str:
+def field_as_text(field: FieldChange) -> str:
+    """`notes "March" → "April"`, `token env:CARD (changed)`."""
     before, after = _value(field.name, field.before), _value(field.name, field.after)
     if after == f"{before} (changed)":
         return f"{field.name} {after}"

@@ -21,9 +21,10 @@ FLAGS = {
     "init": "",
     "validate": "--format --strict",
     "schema": "",
-    "plan": "--target --exclude --allow-deletes --full --detailed-exitcode --format",
+    "plan": "--target --exclude --allow-deletes --refresh --full --detailed-exitcode --format",
+    "drift": "--detailed-exitcode --format",
     "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
-    " --adopt-existing",
+    " --adopt-existing --refresh",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--format",
     "state": "",

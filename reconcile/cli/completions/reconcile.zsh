@@ -12,6 +12,7 @@ _shtab_reconcile_commands() {
   local _commands=(
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
+    drift:'Compare the state with Nexudus; reads only, changes nothing.'
     history:'Show every run: when, who, what, and how it ended.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
@@ -60,6 +61,7 @@ _shtab_reconcile_apply_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--refresh[look in Nexudus first, and plan from what is there]"
   "--adopt-existing[take over records that exist already and match in full]"
   "--max-writes[send at most N writes in this run]:N:"
   "--wait[wait for the quota, however long it takes]"
@@ -79,6 +81,15 @@ _shtab_reconcile_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_completion_defaults_added=0
+
+_shtab_reconcile_drift_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--detailed-exitcode[end with 2 when anything differs]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_drift_defaults_added=0
 
 _shtab_reconcile_history_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -101,6 +112,7 @@ _shtab_reconcile_plan_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--refresh[look in Nexudus first, and plan from what is there]"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
   "--format[how to print it (default\: text)]:format:(text json)"
@@ -256,6 +268,7 @@ _shtab_reconcile() {
       case $line[1] in
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
+        drift) _arguments -C -s $_shtab_reconcile_drift_options ;;
         history) _arguments -C -s $_shtab_reconcile_history_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;

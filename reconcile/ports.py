@@ -147,9 +147,10 @@ class PaymentTokens(Protocol):
         """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
         ...
 
-    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+    def list_records(self, coworker_invoice_id: int | None = None, *, since: str = "") -> Iterator[ObservedRecord]:
         """Every record, or those of one invoice, each checked locally against the filter.
 
+        `since` (UTC, ISO 8601) asks for those changed since, and is no more than a hint: others may come as well.
         Raises ApiError on any error: an error is never an empty list.
         """
         ...

@@ -99,14 +99,14 @@ class Nexudus:
         """Gets an access token other than the one this thread used last. See `ports.PaymentTokens`."""
         return self._session.refresh()
 
-    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+    def list_records(self, coworker_invoice_id: int | None = None, *, since: str = "") -> Iterator[ObservedRecord]:
         """Every record, or those of one invoice, by ascending id. See `ports.PaymentTokens`.
 
         Paging is by offset and without a snapshot: a listing counts when every id came once and their number is the
         total that every page named; else it is read again.
         """
         for _ in range(LISTINGS):
-            rows = self._complete_listing(coworker_invoice_id)
+            rows = self._complete_listing(coworker_invoice_id, since)
             if rows is not None:
                 yield from self._observed(rows, coworker_invoice_id)
                 return
@@ -118,11 +118,11 @@ class Nexudus:
 
     def count_records(self) -> int:
         """How many records there are in all, by one request. See `ports.PaymentTokens`."""
-        return self._page(1, None, size=1).TotalItems
+        return self._page(1, size=1).TotalItems
 
     def measure_listing(self) -> tuple[int, int]:
         """How many records there are, and how many requests all their pages take. See `ports.PaymentTokens`."""
-        page = self._page(1, None)
+        page = self._page(1)
         return page.TotalItems, ceil(page.TotalItems / max(1, len(page.Records)))
 
     def get_batch(self, record_ids: Sequence[int]) -> Mapping[int, ObservedRecord] | None:
@@ -165,12 +165,12 @@ class Nexudus:
         """Closes every connection."""
         self._session.close()
 
-    def _complete_listing(self, coworker_invoice_id: int | None) -> "dict[int, Row] | None":
+    def _complete_listing(self, coworker_invoice_id: int | None, since: str) -> "dict[int, Row] | None":
         """The rows of every page by id; None when they do not add up."""
         rows: dict[int, Row] = {}
         total: int | None = None
         for number in count(1):
-            page = self._page(number, coworker_invoice_id)
+            page = self._page(number, coworker_invoice_id, since)
             total = page.TotalItems if total is None else total
             expected = len(rows) + len(page.Records)
             rows.update((row.Id, row) for row in page.Records)
@@ -180,12 +180,16 @@ class Nexudus:
                 break
         return rows if len(rows) == total else None
 
-    def _page(self, number: int, coworker_invoice_id: int | None, *, size: int = PAGE_SIZE) -> "Page":
-        from reconcile.adapters.wire_records import INVOICE_FILTER, PATH, WrongShapeError, page_of
+    def _page(
+        self, number: int, coworker_invoice_id: int | None = None, since: str = "", *, size: int = PAGE_SIZE
+    ) -> "Page":
+        from reconcile.adapters.wire_records import CHANGED_SINCE, INVOICE_FILTER, PATH, WrongShapeError, page_of
 
         params: dict[str, str | int] = {"page": number, "size": size, "orderBy": "Id"}
         if coworker_invoice_id is not None:
             params[INVOICE_FILTER] = coworker_invoice_id
+        if since:
+            params[CHANGED_SINCE] = since
         raw = self._session.read(PATH, params, max_bytes=LONGEST_READ_ANSWER)
         if raw.status != 200 or not raw.is_json:
             raise self._unusable(raw, "the list of records", "List")

@@ -15,6 +15,7 @@ from reconcile.core.records import MAX_ID, ObservedRecord, Secret
 
 PATH = "/billing/coworkerinvoicepaymenttokens"
 INVOICE_FILTER = "CoworkerInvoicePaymentToken_CoworkerInvoice"
+CHANGED_SINCE = "from_CoworkerInvoicePaymentToken_UpdatedOn"
 
 _NAMES = {
     "coworker_invoice_id": "CoworkerInvoiceId",

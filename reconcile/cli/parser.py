@@ -128,6 +128,11 @@ def _add_review(commands: _Commands) -> None:
     drift = _command(commands, "drift", "drift:drift", "compare the state with Nexudus; reads only, changes nothing")
     drift.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when anything differs")
     _add_format(drift)
+    export = _command(commands, "export", "drift:export", "write manifests of records that none declares yet")
+    export.add_argument("--invoice", type=_count, metavar="ID", help="only the records of this invoice")
+    export.add_argument("--since", metavar="DATE", default="", help="only records created or changed since (UTC)")
+    export.add_argument("--unmanaged", action="store_true", help="only records that no address owns")
+    export.add_argument("--out", metavar="DIR", help="the folder to write to (default: manifests/imported)")
     show = _command(commands, "show", "review:show", "show the state, or one record of it")
     show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
     _add_format(show)
@@ -213,7 +218,7 @@ def _sandbox_epilog() -> str:
 
 
 _GROUPS: Final = (
-    (("validate", "schema", "plan", "drift", "show"), _add_review),
+    (("validate", "schema", "plan", "drift", "export", "show"), _add_review),
     (("apply", "resolve"), _add_apply),
     (("state", "unlock"), _add_state),
     (("quota", "history"), _add_ledger),

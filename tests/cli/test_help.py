@@ -23,6 +23,7 @@ FLAGS = {
     "schema": "",
     "plan": "--target --exclude --allow-deletes --refresh --full --detailed-exitcode --format",
     "drift": "--detailed-exitcode --format",
+    "export": "--invoice --since --unmanaged --out",
     "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
     " --adopt-existing --refresh",
     "resolve": "--adopt --not-created --lock-timeout --format",

@@ -55,7 +55,8 @@ class ShownApi:
         self.reads.append("count")
         return len(self._listed())
 
-    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+    def list_records(self, coworker_invoice_id: int | None = None, *, since: str = "") -> Iterator[ObservedRecord]:
+        del since  # a hint, which this API does not know
         rows = [row for row in self._listed() if coworker_invoice_id in {None, row.coworker_invoice_id}]
         self.reads += ["page"] * self._pages(len(rows)) if coworker_invoice_id is None else ["invoice"]
         return iter(rows)

@@ -6,12 +6,13 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_reconcile_state_subparsers=(list show mv rm pull push)
-_shtab_reconcile_subparsers=(validate schema plan drift show apply resolve state unlock quota history init sandbox completion)
+_shtab_reconcile_subparsers=(validate schema plan drift export show apply resolve state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate_option_strings=(-h --help --format --strict)
 _shtab_reconcile_schema_option_strings=(-h --help)
 _shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --refresh --full --detailed-exitcode --format)
 _shtab_reconcile_drift_option_strings=(-h --help --detailed-exitcode --format)
+_shtab_reconcile_export_option_strings=(-h --help --invoice --since --unmanaged --out)
 _shtab_reconcile_show_option_strings=(-h --help --format)
 _shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --refresh --adopt-existing --max-writes --wait --full --lock-timeout --format)
 _shtab_reconcile_resolve_option_strings=(-h --help --adopt --not-created --lock-timeout --format)
@@ -44,7 +45,7 @@ _shtab_reconcile_state_pos_0_choices=(list show mv rm pull push)
 _shtab_reconcile_quota___format_choices=(text json)
 _shtab_reconcile_history___format_choices=(text json)
 _shtab_reconcile_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconcile_pos_0_choices=(validate schema plan drift show apply resolve state unlock quota history init sandbox completion)
+_shtab_reconcile_pos_0_choices=(validate schema plan drift export show apply resolve state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate__h_nargs=0
 _shtab_reconcile_validate___help_nargs=0
@@ -59,6 +60,9 @@ _shtab_reconcile_plan___detailed_exitcode_nargs=0
 _shtab_reconcile_drift__h_nargs=0
 _shtab_reconcile_drift___help_nargs=0
 _shtab_reconcile_drift___detailed_exitcode_nargs=0
+_shtab_reconcile_export__h_nargs=0
+_shtab_reconcile_export___help_nargs=0
+_shtab_reconcile_export___unmanaged_nargs=0
 _shtab_reconcile_show__h_nargs=0
 _shtab_reconcile_show___help_nargs=0
 _shtab_reconcile_apply__h_nargs=0

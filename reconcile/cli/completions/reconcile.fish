@@ -50,8 +50,8 @@ function _shtab_reconcile_using
   test "$_shtab_reconcile_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconcile_commands validate schema plan drift show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
-set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
+set -g _shtab_reconcile_commands validate schema plan drift export show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
+set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --invoice --limits --lock-timeout --max-writes --out --port --seed --since --target -C
 
 complete -c reconcile -e
 complete -c reconcile -f
@@ -84,6 +84,12 @@ complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npo
 complete -c reconcile -n '_shtab_reconcile_using drift' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using drift' -l detailed-exitcode -d 'end with 2 when anything differs'
 complete -c reconcile -n '_shtab_reconcile_using drift' -l format -xka "text json" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a export -d 'Write manifests of records that none declares yet.'
+complete -c reconcile -n '_shtab_reconcile_using export' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using export' -l invoice -x -d 'only the records of this invoice'
+complete -c reconcile -n '_shtab_reconcile_using export' -l since -x -d 'only records created or changed since (UTC)'
+complete -c reconcile -n '_shtab_reconcile_using export' -l unmanaged -d 'only records that no address owns'
+complete -c reconcile -n '_shtab_reconcile_using export' -l out -x -d 'the folder to write to (default: manifests/imported)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a show -d 'Show the state, or one record of it.'
 complete -c reconcile -n '_shtab_reconcile_using show' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using show' -l format -xka "text json" -d 'how to print it (default: text)'

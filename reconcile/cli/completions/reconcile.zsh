@@ -13,6 +13,7 @@ _shtab_reconcile_commands() {
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
     drift:'Compare the state with Nexudus; reads only, changes nothing.'
+    export:'Write manifests of records that none declares yet.'
     history:'Show every run: when, who, what, and how it ended.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
@@ -90,6 +91,17 @@ _shtab_reconcile_drift_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_drift_defaults_added=0
+
+_shtab_reconcile_export_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--invoice[only the records of this invoice]:ID:"
+  "--since[only records created or changed since (UTC)]:DATE:"
+  "--unmanaged[only records that no address owns]"
+  "--out[the folder to write to (default\: manifests\/imported)]:DIR:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_export_defaults_added=0
 
 _shtab_reconcile_history_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -269,6 +281,7 @@ _shtab_reconcile() {
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
         drift) _arguments -C -s $_shtab_reconcile_drift_options ;;
+        export) _arguments -C -s $_shtab_reconcile_export_options ;;
         history) _arguments -C -s $_shtab_reconcile_history_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;

@@ -45,7 +45,7 @@ class Written:
 
 
 def export(project: Project, options: ExportOptions, watcher: ReadWatcher) -> Written:
-    """Writes manifests of live records that no manifest declares yet.
+    """Writes manifests of live records; of those that no manifest declares yet, where the files are manifests too.
 
     Raises:
         DiagnosedError: The manifests that are there hold errors.
@@ -56,20 +56,22 @@ def export(project: Project, options: ExportOptions, watcher: ReadWatcher) -> Wr
     """
     access = find_access(project, options.sandbox)
     folded = folded_state(project)
-    known = _known(project, folded)
+    is_declared = options.out.resolve().is_relative_to(project.settings.manifests.resolve())
+    known = _known(project, folded, with_declared=is_declared)
     with connect(access, SystemClock(Interruption()), Waiting(note_read=watcher.note_read)) as connection:
         keep_loaded()
         records = _read(project, connection, options, watcher)
     choice = choose(records, known, only_unmanaged=options.only_unmanaged)
-    planned = list(_planned(choice.exported, options.out, is_declared=_is_below(options.out, project)))
+    planned = list(_planned(choice.exported, options.out, is_declared=is_declared))
     for path, content, _ in planned:
         make_private_folder(path.parent)
         write_private_file(path, content.encode())
     return Written(tuple((path, count) for path, _, count in planned), choice)
 
 
-def _known(project: Project, folded: Folded) -> Known:
-    manifests = load_declared(project) if project.settings.manifests.is_dir() else None
+def _known(project: Project, folded: Folded, *, with_declared: bool) -> Known:
+    """What is known already; what is declared counts only where the new files are to stand beside it."""
+    manifests = load_declared(project) if with_declared and project.settings.manifests.is_dir() else None
     return Known(
         owners={record.id: address for address, record in folded.state.records.items()},
         declared=manifests.records.keys() if manifests is not None else (),
@@ -97,10 +99,6 @@ def _read(
 def _in_full(row: ObservedRecord) -> StateRecord:
     """Stands for a record whose provider and notes matter, whatever they are."""
     return StateRecord(row.id, row.coworker_invoice_id, regular_payment_provider=None, notes=None)
-
-
-def _is_below(out: Path, project: Project) -> bool:
-    return out.resolve().is_relative_to(project.settings.manifests.resolve())
 
 
 def _planned(exported: Sequence[Exported], out: Path, *, is_declared: bool) -> Iterator[tuple[Path, str, int]]:

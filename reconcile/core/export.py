@@ -52,7 +52,7 @@ class Choice:
 
 
 def choose(records: Iterable[ObservedRecord], known: Known, *, only_unmanaged: bool) -> Choice:
-    """The records that no manifest declares yet.
+    """The records to write, without those that are known to be declared.
 
     One that the state knows keeps its address, so that it is not planned as a delete; `only_unmanaged` leaves it out.
     """

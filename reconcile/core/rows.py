@@ -6,14 +6,15 @@ row does not. Reading happens elsewhere (`apply/observe.py`).
 
 from collections.abc import Collection, Iterable
 
+from reconcile.core.entries import IntentEntry
 from reconcile.core.records import UNMANAGED, ObservedRecord, StateRecord
 
 FIELDS = ("regular_payment_provider", "notes", "token")
 """What a row may leave out."""
 
 
-def managed_fields(held: StateRecord) -> frozenset[str]:
-    """The fields of a record that drift is about."""
+def managed_fields(held: StateRecord | IntentEntry) -> frozenset[str]:
+    """The fields of a record that are managed, of those that a row may leave out."""
     sources = (held.regular_payment_provider, held.notes, held.token_source)
     return frozenset(name for name, value in zip(FIELDS, sources, strict=True) if value is not UNMANAGED)
 

@@ -134,13 +134,20 @@ def test_a_foreign_file_among_the_manifests_is_not_overwritten(folder: Folder, n
     assert (ran.code, len(files(folder)), nexudus.writes) == (3, 1, 0)
 
 
+def _only(path: Path) -> str:
+    (found,) = path.iterdir()
+    return found.name
+
+
 def test_what_the_state_knows_keeps_its_address(folder: Folder, serve: Callable[..., Sandbox]) -> None:
     sandbox = serve()
     folder.point_at(sandbox).declare(2)
     assert folder.run("apply", "--auto-approve").code == 0
     sandbox.plant({"CoworkerInvoiceId": 7})
     assert "left out: 2 managed already" in folder.run("export", "--unmanaged", "--out", "out").out
-    assert "left out: 2 declared already" in folder.run("export", "--out", "out-2").out
+    assert "left out: 2 declared already" in folder.run("export", "--out", "manifests/more").out
+    (folder.path / "manifests" / "more").joinpath(_only(folder.path / "manifests" / "more")).unlink()
+    assert "Exported: 3 records to 1 file." in folder.run("export", "--out", "out-2").out
     (folder.path / "manifests" / "many.yaml").unlink()
     assert folder.run("export").code == 0
     assert actions(folder) == {"adopt": 1, "unchanged": 2}

@@ -33,7 +33,8 @@ def drift(args: argparse.Namespace, console: Console) -> int:
     else:
         console.out(drift_as_text(comparisons, console.out_style))
         if comparisons.drifts and not console.is_quiet:
-            console.tell("Nothing was changed. `reconcile plan --refresh` shows what apply would do about it.")
+            command = f"reconcile{' --sandbox' if args.sandbox else ''} plan --refresh"
+            console.tell(f"Nothing was changed. `{command}` shows what apply would do about it.")
     return ExitCode.CHANGES if args.detailed_exitcode and comparisons.drifts else ExitCode.DONE
 
 

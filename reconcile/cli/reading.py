@@ -34,7 +34,11 @@ class ReadingProgress:
         if self._console.is_quiet:
             return
         time_needed = f", {duration(seconds)} at the limits in the settings" if seconds >= 1 else ""
-        self._console.tell(f"{what[:1].upper()}{what[1:]}: about {counted(reads, 'read')}{time_needed}.")
+        line = f"{what[:1].upper()}{what[1:]}: about {counted(reads, 'read')}{time_needed}."
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, emoji=False)
+            return
+        self._console.tell(line)
         if self._console.shows_progress_bar:
             self._show_bar()
 
@@ -60,8 +64,6 @@ class ReadingProgress:
         self._bar, self._total = None, 0
 
     def _show_bar(self) -> None:
-        if self._bar is not None:
-            return
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, Progress, TextColumn
 

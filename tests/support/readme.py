@@ -27,7 +27,7 @@ _VOLATILE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z"), "<time>"),
     (re.compile(r"\bin \d+ s\b"), "in <n> s"),
     (re.compile(r" · [\d.]+/s( · .*)?"), ""),
-    (re.compile(r"^\[\d+/\d+\] \d+%.*\n", re.MULTILINE), ""),
+    (re.compile(r"^\[\d+/\d+( reads)?\] \d+%.*\n", re.MULTILINE), ""),
 )
 
 

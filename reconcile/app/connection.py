@@ -1,6 +1,6 @@
 """Who a command talks to: the API of the settings, or an embedded sandbox."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -15,8 +15,9 @@ from reconcile.adapters.quota_ledger import QuotaLedger, account_of
 from reconcile.app.project import Project, refused_options
 from reconcile.app.quota import SANDBOX_ACCOUNT, open_writes
 from reconcile.core.errors import InputError, StateError
-from reconcile.core.quota import UNLIMITED
+from reconcile.core.quota import UNLIMITED, Limits
 from reconcile.core.records import Secret
+from reconcile.core.runs import RunWrites
 from reconcile.journal import Journal
 from reconcile.ports import Clock
 from reconcile.settings import ApiSettings, read_credentials
@@ -150,7 +151,7 @@ def _connection(
     # A login under a client_id that another run uses would end that run's access.
     name = f"reconcile-{uuid4()}"
     ledger = QuotaLedger(access.project.backend, access.account, name, clock) if access.account else None
-    pace = _pacer(access, ledger, clock, waiting)
+    pace = _pacer(access.project.limits, ledger, clock, waiting, open_writes(access.project.backend))
     client = Nexudus(options, Authenticator(credentials, name, clock), clock, pace)
     try:
         yield Connection(client, pace, access.account, ledger)
@@ -161,10 +162,16 @@ def _connection(
                 ledger.close()
 
 
-def _pacer(access: Access, ledger: QuotaLedger | None, clock: Clock, waiting: Waiting) -> Pacer:
+def _pacer(
+    limits: Limits,
+    ledger: QuotaLedger | None,
+    clock: Clock,
+    waiting: Waiting,
+    journalled: Mapping[str, RunWrites] | None = None,
+) -> Pacer:
     if ledger is None:
         return Pacer(clock, reserve=waiting.note_read)
-    charges = ledger.charges(open_writes(access.project.backend))
+    charges = ledger.charges(journalled)
     behind = clock.monotonic() - clock.now()
 
     def reserve() -> None:
@@ -173,7 +180,7 @@ def _pacer(access: Access, ledger: QuotaLedger | None, clock: Clock, waiting: Wa
 
     return Pacer(
         clock,
-        access.project.limits,
+        limits,
         past_writes=[at + behind for at in charges.writes],
         past_requests=[at + behind for at in charges.requests],
         longest_wait=waiting.longest,

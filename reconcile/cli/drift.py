@@ -51,7 +51,8 @@ def export(args: argparse.Namespace, console: Console) -> int:
     written = export_records(project, options, ReadingProgress(console))
     console.out(_written_as_text(written, project.root))
     if written.files and not console.is_quiet:
-        console.tell("Nothing was changed in Nexudus. Review the files; `reconcile plan` shows what would be adopted.")
+        command = f"reconcile{' --sandbox' if args.sandbox else ''} plan"
+        console.tell(f"Nothing was changed in Nexudus. Review the files; `{command}` shows what would be adopted.")
     return ExitCode.DONE
 
 

@@ -56,7 +56,7 @@ def diagnose_invisible(found: Comparisons) -> list[Diagnostic]:
     return [
         Diagnostic(
             "invisible-record",
-            f"{drift.address}: {invisible(drift.kind, drift.held)}",
+            f"{drift.address} (id {drift.held.id}) is {invisible(drift.kind, drift.held)}",
             severity=Severity.WARNING,
             help="it counts as being there; look it up in Nexudus, and check the roles of the user",
         )
@@ -67,5 +67,5 @@ def diagnose_invisible(found: Comparisons) -> list[Diagnostic]:
 def invisible(kind: DriftKind, held: StateRecord) -> str:
     """What is strange about a record that is only half there."""
     if kind is DriftKind.UNREADABLE:
-        return f"id {held.id} is listed at invoice {held.coworker_invoice_id}, but there is none to read by that id"
-    return f"id {held.id} can be read, but a complete listing of its invoice lacks it"
+        return f"listed at invoice {held.coworker_invoice_id}, but there is none to read by its id"
+    return "readable by its id, but a complete listing of its invoice lacks it"

@@ -244,3 +244,9 @@ def test_a_secret_is_in_no_message() -> None:
     seen = look(api, remembered(api), told)
     assert "planted" not in repr((seen, told))
     assert isinstance(seen.records[2].token, Secret)
+
+
+def test_what_a_listing_shows_in_full_and_cannot_be_read_is_not_gone_when_it_is_looked_at() -> None:
+    api = api_of(400, unreadable={1: None})
+    seen = look(api, remembered(api))
+    assert (seen.gone, seen.unreadable, len(seen.records)) == (frozenset(), {1}, 399)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observing import ShownApi, fingerprint, remembered
+from observing import ShownApi, fingerprint, remembered, without
 
 from reconcile.apply.observe import PROOFS, SAMPLE, Eyes, Observed, observe
 from reconcile.core.drift import compare, field_drift
@@ -250,3 +250,18 @@ def test_what_a_listing_shows_in_full_and_cannot_be_read_is_not_gone_when_it_is_
     api = api_of(400, unreadable={1: None})
     seen = look(api, remembered(api))
     assert (seen.gone, seen.unreadable, len(seen.records)) == (frozenset(), {1}, 399)
+
+
+def test_rows_of_which_only_some_leave_a_field_out_are_read_by_id_too() -> None:
+    api = api_of(400)
+    api.stale = {number: without(record, ("notes",)) for number, record in api.records.items() if number > 5}
+    assert look(api, remembered(api)) == full(api)
+
+
+def test_a_listing_that_shows_the_invoices_of_before_is_not_believed() -> None:
+    api = api_of(400)
+    held = remembered(api)
+    api.stale = dict(api.records)
+    for number in list(api.records):
+        api.hold(number, invoice=5)
+    assert look(api, held) == full(api)

@@ -33,8 +33,8 @@ def drift(args: argparse.Namespace, console: Console) -> int:
     else:
         console.out(drift_as_text(comparisons, console.out_style))
         if comparisons.drifts and not console.is_quiet:
-            command = f"reconcile{' --sandbox' if args.sandbox else ''} plan --refresh"
-            console.tell(f"Nothing was changed. `{command}` shows what apply would do about it.")
+            told = "Nothing was changed. `reconcile plan --refresh` shows what apply would do about it."
+            console.tell(console.as_given(told))
     return ExitCode.CHANGES if args.detailed_exitcode and comparisons.drifts else ExitCode.DONE
 
 
@@ -51,8 +51,8 @@ def export(args: argparse.Namespace, console: Console) -> int:
     written = export_records(project, options, ReadingProgress(console))
     console.out(_written_as_text(written, project.root))
     if written.files and not console.is_quiet:
-        command = f"reconcile{' --sandbox' if args.sandbox else ''} plan"
-        console.tell(f"Nothing was changed in Nexudus. Review the files; `{command}` shows what would be adopted.")
+        told = "Nothing was changed in Nexudus. Review the files; `reconcile plan` shows what would be adopted."
+        console.tell(console.as_given(told))
     return ExitCode.DONE
 
 

@@ -113,9 +113,8 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
 
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if has_work and not planned.refusals and not console.is_quiet:
-        command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
-        command += " --refresh" if args.refresh else ""
-        console.tell(f"Nothing was sent. `{command}` does it, after asking.")
+        command = "reconcile apply --refresh" if args.refresh else "reconcile apply"
+        console.tell(console.as_given(f"Nothing was sent. `{command}` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

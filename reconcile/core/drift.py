@@ -5,7 +5,7 @@ is `drift_plan.py`.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
@@ -175,7 +175,7 @@ def lay_over(state: State, found: Comparisons) -> State:
             del records[drift.address]
         elif drift.fields and drift.seen is not None:
             records[drift.address] = _as_seen(drift, drift.seen)
-    return replace(state, records=records)
+    return state._replace(records=records)
 
 
 def _as_seen(drift: Drift, seen: ObservedRecord) -> StateRecord:
@@ -185,11 +185,11 @@ def _as_seen(drift: Drift, seen: ObservedRecord) -> StateRecord:
     provider = cast("Provider | None", _BY_NUMBER.get(number, number or None))
     changed = held
     if held.regular_payment_provider is not UNMANAGED:
-        changed = replace(changed, regular_payment_provider=provider)
+        changed = changed._replace(regular_payment_provider=provider)
     if held.notes is not UNMANAGED:
-        changed = replace(changed, notes=seen.notes or None)
+        changed = changed._replace(notes=seen.notes or None)
     if not any(field.sensitive for field in drift.fields):
         return changed
     # A source that no manifest can name: where the declared value is not at hand, the plan says that it may update.
     source = _CHANGED_OUTSIDE if shows_token(seen) else None
-    return replace(changed, token_source=source, token_fingerprint=drift.token)
+    return changed._replace(token_source=source, token_fingerprint=drift.token)

@@ -5,7 +5,7 @@ is decided here.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,14 @@ from reconcile.core.differences import (
     FieldChange,
     FingerprintOf,
     TokenComparison,
+    are_alike,
     compare_token,
     field_changes,
     fields_differ,
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price, reads_of_creates
+from reconcile.core.quota import Limits, price, reads_of_creates, whole_pages
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -71,7 +72,7 @@ def make_plan(
         limiting: What bounds the plan and prices it.
         found: What was seen of the records in Nexudus, and is laid over `state` already; None where nobody looked.
     """
-    draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection.has)
+    draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection)
     draft.move()
     draft.forget()
     if found is not None:
@@ -111,7 +112,7 @@ class _Draft:
         held: dict[Address, StateRecord],
         doubts: "Mapping[Address, Doubt]",
         fingerprint_of: FingerprintOf,
-        is_selected: Callable[[Address], bool],
+        selection: Selection,
     ) -> None:
         self.refusals: list[Refusal] = []
         self.diagnostics: list[Diagnostic] = []
@@ -121,7 +122,7 @@ class _Draft:
         self._held = held
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
-        self._is_selected = is_selected
+        self._selection = selection
         self._settled: set[Address] = set()
         self._gone: frozenset[int | None] = frozenset()
         self._stale: Mapping[int, tuple[FieldChange, ...]] = {}
@@ -135,7 +136,7 @@ class _Draft:
             source = moved.source
             if source not in self._held and source not in self._doubts:
                 continue  # done already
-            if not self._is_selected(to) or to in self._doubts:
+            if not self._selection.has(to) or to in self._doubts:
                 self._settled.add(source)  # waits for its move; a delete or a create in its place would be a mistake
             elif to in self._held:
                 self._refuse_move(source, to, self._held[to].id)
@@ -161,7 +162,7 @@ class _Draft:
         if not self._manifests.removed:
             return
         for address in sorted(self._held.keys() - self._settled):
-            if not self._is_selected(address) or address in self._doubts:
+            if not self._selection.has(address) or address in self._doubts:
                 continue
             removed = next((r for r in self._manifests.removed if fnmatchcase(address, r.pattern)), None)
             if removed is not None:
@@ -172,11 +173,11 @@ class _Draft:
         """What somebody did in Nexudus: what is gone is forgotten, and created again by the steps that follow."""
         from reconcile.core.drift_plan import diagnose_invisible, forget_gone, refuse_elsewhere, refuse_empty_account
 
-        for change in forget_gone(found, self._is_selected):
-            self._add(change)
-        self._gone = frozenset(change.id for change in self._by_action[Action.FORGET])
+        gone = forget_gone(found, self._selection.has)
+        self._by_action[Action.FORGET] += gone
+        self._gone = frozenset(change.id for change in gone)
         self._stale = found.changed
-        refusals = refuse_elsewhere(found, self._held, self._is_selected)
+        refusals = refuse_elsewhere(found, self._held, self._selection.has)
         self.refusals += (*refuse_empty_account(found), *refusals)
         self._settled.update(address for refusal in refusals for address in refusal.addresses)
         self.diagnostics += diagnose_invisible(found)
@@ -185,7 +186,7 @@ class _Draft:
         owners = {record.id: address for address, record in self._held.items()} if self._manifests.imports else {}
         for wanted in self._manifests.imports:
             owner = owners.get(wanted.id)
-            if owner == wanted.to or wanted.to in self._doubts or not self._is_selected(wanted.to):
+            if owner == wanted.to or wanted.to in self._doubts or not self._selection.has(wanted.to):
                 continue
             if wanted.id in self._gone:
                 continue  # what was taken over is gone: another one is created
@@ -200,8 +201,9 @@ class _Draft:
             self._add(Change(Action.ADOPT, wanted.to, id=wanted.id, location=wanted.location, declared=declared))
 
     def compare(self) -> None:
+        left_alone = {*self._doubts, *self._settled, *self._selection.leaves_out(self._manifests.records)}
         for address, declared in self._manifests.records.items():
-            if not self._is_selected(address) or address in self._doubts or address in self._settled:
+            if address in left_alone:
                 continue
             held = self._held.get(address)
             if held is None:
@@ -223,12 +225,12 @@ class _Draft:
         token = compare_token(declared, held, self._fingerprint_of)
         if token is _SAME_BY_SOURCE or token is _MAY_HAVE_CHANGED:
             self.compared_by_source += 1
-        fields_changed = fields_differ(declared, held)
-        if fields_changed or token is _CHANGED:
+        is_alike = are_alike(declared, held)  # nearly always, and then there is nothing else to ask
+        if token is _CHANGED or (not is_alike and fields_differ(declared, held)):
             action, reason = Action.UPDATE, ""
         elif token is _MAY_HAVE_CHANGED:
             action, reason = Action.UPDATE, "may update"
-        elif token is _ONLY_RECORDED_DIFFERENTLY or record_differs(declared, held):
+        elif token is _ONLY_RECORDED_DIFFERENTLY or (not is_alike and record_differs(declared, held)):
             action, reason = Action.RECORD, "the state alone"
         elif held.id in self._stale:
             action, reason = Action.RECORD, AS_SEEN
@@ -250,7 +252,7 @@ class _Draft:
 
     def retire(self) -> None:
         for address in sorted(self._held.keys() - self._manifests.records.keys() - self._settled):
-            if not self._is_selected(address) or address in self._doubts:
+            if not self._selection.has(address) or address in self._doubts:
                 continue
             held = self._held[address]
             self._add(Change(Action.DELETE, address, id=held.id, held=held, reason="no longer declared"))
@@ -263,7 +265,7 @@ class _Draft:
 
     def name_doubts(self) -> None:
         for address, doubt in sorted(self._doubts.items()):
-            if self._is_selected(address):
+            if self._selection.has(address):
                 declared = self._manifests.records.get(address)
                 self._add(
                     Change(
@@ -320,11 +322,13 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     writes = sum(change.action in WRITES for change in changes)
     creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
     invoices = len({declared.coworker_invoice_id for declared in creates})
-    reads = reads_of_creates(invoices, max(held, limiting.known_records or 0))
+    known = max(held, limiting.known_records or 0)
+    reads, pages = reads_of_creates(invoices, known), whole_pages(invoices, known)
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=reads < invoices)
+    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=pages > 0)
+    reads = reads_of_creates(invoices, known, seconds, days) if pages else reads
     left = max(0, per_day - used) if per_day is not None and used is not None else None
-    return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
+    return Cost(writes, reads, seconds, days, left, is_at_published_limits=limiting.limits == Limits())
 
 
 def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:

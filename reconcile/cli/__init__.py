@@ -6,6 +6,7 @@ review.py       validate, schema, plan, show
 change.py       apply
 drift.py        drift, export
 reading.py      what reading many records tells while it runs
+importing.py    import
 state.py        state list, show, mv, rm, pull, push; unlock
 ledger.py       quota, history
 start.py        init, sandbox, completion

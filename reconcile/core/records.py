@@ -142,3 +142,14 @@ class ObservedRecord(NamedTuple):
     token: Secret | None = None
     created_on: str = ""
     updated_on: str = ""
+
+
+class WholeRecord(NamedTuple):
+    """A record as it was read by its id, with all that the API said of it, known to us or not.
+
+    Attributes:
+        text: The JSON object as it came, to the byte; it holds the token.
+    """
+
+    observed: ObservedRecord
+    text: Secret

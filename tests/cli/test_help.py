@@ -28,6 +28,7 @@ FLAGS = {
     " --adopt-existing --refresh",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--format",
+    "import": "--lock-timeout",
     "state": "",
     "state list": "--format",
     "state show": "--format",

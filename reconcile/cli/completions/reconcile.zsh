@@ -15,6 +15,7 @@ _shtab_reconcile_commands() {
     drift:'Compare the state with Nexudus; reads only, changes nothing.'
     export:'Write manifests of records that none declares yet.'
     history:'Show every run: when, who, what, and how it ended.'
+    import:'Take over an existing record; sends nothing.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
     quota:'Show what is used and left of every limit.'
@@ -111,6 +112,16 @@ _shtab_reconcile_history_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_history_defaults_added=0
 
+_shtab_reconcile_import_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
+  ":where it is declared:"
+  ":its Id in Nexudus:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_import_defaults_added=0
+
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   ":DIR:"
@@ -143,8 +154,8 @@ _shtab_reconcile_quota_defaults_added=0
 
 _shtab_reconcile_resolve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--adopt[this record is the one that was sent]:ID:"
-  "--not-created[nothing was created\; it may be sent again]"
+  "--adopt[it was done\: this record is the one that was sent]:ID:"
+  "--not-created[it had no effect\; it may be sent again]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
   ":one of them (default\: all, by reading):"
@@ -283,6 +294,7 @@ _shtab_reconcile() {
         drift) _arguments -C -s $_shtab_reconcile_drift_options ;;
         export) _arguments -C -s $_shtab_reconcile_export_options ;;
         history) _arguments -C -s $_shtab_reconcile_history_options ;;
+        import) _arguments -C -s $_shtab_reconcile_import_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;
         quota) _arguments -C -s $_shtab_reconcile_quota_options ;;

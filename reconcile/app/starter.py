@@ -1,6 +1,7 @@
-"""A new project folder: settings, an example manifest, ignore rules. Never overwrites what is there."""
+"""A new project folder: settings, an example manifest with its schema, ignore rules. Never overwrites what is there."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ secrets:
 """
 
 _MANIFEST: Final = """\
+# yaml-language-server: $schema=.schema.json
 # Each entry below payment_tokens is one record in Nexudus; its key is its address here and must stay the same.
 defaults:
   regular_payment_provider: GoCardless
@@ -44,20 +46,29 @@ _IGNORED: Final = """\
 .env
 """
 
-_FILES: Final = {
-    "reconcile.yaml": _SETTINGS,
-    "manifests/example.yaml": _MANIFEST,
-    ".gitignore": _IGNORED,
-}
+_SCHEMA: Final = "manifests/.schema.json"
+"""Beside the manifests, for editors without a network; hidden, so that it is not taken for one of them."""
 
 
-def write_starter(folder: Path) -> Iterator[tuple[str, bool]]:
+def starter_files() -> Mapping[str, str]:
+    """What a new project folder holds, by path."""
+    from reconcile.core.manifest_schema import json_schema
+
+    return {
+        "reconcile.yaml": _SETTINGS,
+        "manifests/example.yaml": _MANIFEST,
+        _SCHEMA: json.dumps(json_schema(), indent=2) + "\n",
+        ".gitignore": _IGNORED,
+    }
+
+
+def write_missing(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
     """Writes each file that is missing; yields its name and whether it was written.
 
     Raises:
         InputError: A file or folder cannot be written.
     """
-    for name, content in _FILES.items():
+    for name, content in files.items():
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

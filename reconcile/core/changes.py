@@ -10,7 +10,7 @@ from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord
-from reconcile.core.safety import Safety
+from reconcile.core.safety import Policy, Safety
 
 if TYPE_CHECKING:
     from reconcile.core.folded import Doubt
@@ -143,7 +143,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Limiting:
-    """What bounds a plan and prices it: safety, the account's limits, and what is known of its use.
+    """What bounds a plan and prices it: safety, policy, the account's limits, and what is known of its use.
 
     Attributes:
         writes_used_today: Writes of the last day; None where nobody counts them.
@@ -154,3 +154,4 @@ class Limiting:
     limits: Limits = field(default_factory=Limits)
     writes_used_today: int | None = None
     known_records: int | None = None
+    policy: Policy = field(default_factory=Policy)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _EVERYTHING = Selection()
 _PUBLISHED = Limiting()
+_NO_POLICY = _PUBLISHED.policy
 
 # Asked of each record: looking a member up on its Enum runs Python code, and so does hashing one.
 _SAME_BY_SOURCE = TokenComparison.SAME_BY_SOURCE
@@ -73,7 +74,7 @@ def make_plan(
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety))
+    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety), *draft.refuse_by_rules(changes, limiting))
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -113,6 +114,7 @@ class _Draft:
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
         self._is_selected = is_selected
+        self._known = len(held)
         self._settled: set[Address] = set()
         self._by_action: dict[Action, list[Change]] = {action: [] for action in Action}
 
@@ -248,6 +250,17 @@ class _Draft:
                         doubt=doubt,
                     )
                 )
+
+    def refuse_by_rules(self, changes: Sequence[Change], limiting: Limiting) -> list[Refusal]:
+        if limiting.policy == _NO_POLICY and not limiting.safety.has_shares:
+            return []
+        from reconcile.core.policy import refusals_by_policy, refusals_by_share
+
+        declared = [record for address, record in self._manifests.records.items() if self._is_selected(address)]
+        return [
+            *refusals_by_share(changes, self._known, limiting.safety),
+            *refusals_by_policy(declared, changes, limiting.policy),
+        ]
 
     def _add(self, change: Change) -> None:
         self._by_action[change.action].append(change)

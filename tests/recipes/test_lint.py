@@ -80,7 +80,7 @@ def test_actionlint_finds_nothing_where_it_is_installed(written: Folder) -> None
 def test_shellcheck_finds_nothing_in_any_script(written: Folder) -> None:
     found = scripts(written)
     assert len(found) > 15
-    # SC2016: what stands in single quotes is for jq and for git's credential helper, which read their variables themselves
+    # SC2016: what stands in single quotes is for jq and git's credential helper, which fill it in themselves
     shellcheck = (str(BIN / "shellcheck"), "--shell", "bash", "--exclude", "SC2016", "-")
     for script in found:
         assert lint(written, *shellcheck, stdin=f"set -eo pipefail\n{script}") == "", script

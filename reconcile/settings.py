@@ -10,7 +10,6 @@ out of the project folder; the environment and the flags, which belong to whoeve
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
@@ -31,8 +30,7 @@ _is_number = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?\Z").match
 _is_host = re.compile(r"[A-Za-z0-9.-]+\Z|[0-9A-Fa-f:.]+\Z").match
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSettings:
+class ApiSettings(NamedTuple):
     """How to talk to the API; times in seconds.
 
     Attributes:
@@ -48,11 +46,10 @@ class ApiSettings:
     concurrency: int = 8
     authentication: str = "bearer"
     use_environment_proxy: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that can be set, with the published defaults. Paths are absolute.
 
     Attributes:
@@ -65,7 +62,7 @@ class Settings:
     api: ApiSettings
     safety: Safety
     secrets_directory: Path
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()
     env_prefix: str = ""
     fingerprint_key: Secret | None = None
 

@@ -10,11 +10,8 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
-
-import orjson
 
 from reconcile.adapters.files import (
     REAL,
@@ -27,6 +24,7 @@ from reconcile.adapters.files import (
     write_fully,
 )
 from reconcile.core.errors import LockedError, UsageError
+from reconcile.core.json_text import parse_json
 from reconcile.ports import LockInfo
 
 _POLL_SECONDS: Final = 0.1
@@ -170,15 +168,17 @@ def _write_info(fd: int, data: bytes, files: FileOperations) -> None:
 
 
 def _bytes_of(info: LockInfo) -> bytes:
-    return orjson.dumps(asdict(info)) + b"\n"
+    import orjson
+
+    return orjson.dumps(info._asdict()) + b"\n"
 
 
 def _info_of(data: bytes) -> LockInfo | None:
     """What the file says; None when it says nothing that makes sense, as after a kill while it was written."""
     try:
-        found = cast("dict[str, Any]", orjson.loads(data))
+        found = cast("dict[str, Any]", parse_json(data))
         info = LockInfo(**found)
-    except (orjson.JSONDecodeError, TypeError):
+    except (ValueError, TypeError):
         return None
     texts = (info.id, info.operation, info.who, info.host, info.since)
     return info if type(info.pid) is int and all(type(text) is str for text in texts) else None

@@ -15,13 +15,10 @@ waiting (`adapters/pacing.py`) and knows no window (`core/quota.py`).
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from threading import Lock
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
-import orjson
-
+from reconcile.core.json_text import json_parser
 from reconcile.core.quota import DAY
 from reconcile.core.runs import RunWrites
 from reconcile.ports import Backend, Clock
@@ -44,8 +41,7 @@ def account_of(base_url: str, login: str) -> str:
     return hashlib.sha256(f"{base_url}\n{login}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Charges:
+class Charges(NamedTuple):
     """When the requests of the last day were charged, ascending, in seconds since the epoch.
 
     Attributes:
@@ -112,6 +108,8 @@ class QuotaLedger:
     """
 
     def __init__(self, backend: Backend, account: str, name: str, clock: Clock) -> None:
+        from threading import Lock  # only a run needs it; a plan reads what runs were charged
+
         self._backend = backend
         self._account = account
         self._clock = clock
@@ -189,8 +187,7 @@ class QuotaLedger:
         self._block, self._block_ends, self._used = "", 0.0, []
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
+class _Lines(NamedTuple):
     """The lines that count: of runs and blocks by their names, of totals by account; and how many there are in all."""
 
     runs: dict[str, _Line]
@@ -200,10 +197,10 @@ class _Lines:
 
     @classmethod
     def of(cls, data: bytes) -> "_Lines":
-        lines = cls({}, {}, {}, data.count(b"\n{"))
+        lines, parse = cls({}, {}, {}, data.count(b"\n{")), json_parser(len(data))
         for raw in data.splitlines():
-            with suppress(orjson.JSONDecodeError):
-                lines._take(orjson.loads(raw))
+            with suppress(ValueError):
+                lines._take(parse(raw))
         return lines
 
     def _take(self, read: Any) -> None:
@@ -273,4 +270,6 @@ def _append(backend: Backend, **line: object) -> None:
 
 def _line(line: Mapping[str, object]) -> bytes:
     # The line break before it keeps it whole where a crash cut the line above short.
+    import orjson
+
     return b"\n" + orjson.dumps(line) + b"\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, cast
 from uuid import uuid4
@@ -133,7 +133,7 @@ def connect(access: Access, clock: Clock, waiting: Waiting | None = None) -> Gen
         with starting_sandbox():
             access.project.settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             sandbox = running.enter_context(import_sandbox().running_sandbox(access.sandbox_options))
-        api = replace(api, base_url=sandbox.base_url, use_environment_proxy=False)
+        api = api._replace(base_url=sandbox.base_url, use_environment_proxy=False)
         credentials = Credentials(username=sandbox.username, password=Secret(sandbox.password))
         with _connection(access, api, credentials, clock, waiting) as connection:
             yield connection

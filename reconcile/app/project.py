@@ -5,9 +5,8 @@ What only some commands need is loaded when they ask for it: `validate` knows ne
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.adapters.manifest_files import load_manifests
 from reconcile.adapters.yaml_reader import parse_document
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from reconcile.ports import Backend, Clock, HeldLock
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """One project folder and what belongs to it.
 
     Attributes:
@@ -96,7 +94,7 @@ def open_project(
 
         raise DiagnosedError("the settings are invalid", with_excerpts(diagnostics, root))
     if is_sandbox:
-        settings = replace(settings, state=settings.state / "sandbox")
+        settings = settings._replace(state=settings.state / "sandbox")
     return Project(settings, environ, is_sandbox, _limits_of_sandbox(sandbox_limits))
 
 
@@ -123,7 +121,7 @@ def _limits_of_sandbox(spec: str | None) -> Limits:
     if spec.strip() == "published":
         return Limits()
     named = {name.strip(): int(number) for name, _, number in (item.partition("=") for item in spec.split(","))}
-    return Limits(**{name: named.get(name) for name in Limits.__slots__})
+    return Limits(**{name: named.get(name) for name in Limits._fields})
 
 
 def refused_options(error: ValueError) -> UsageError:

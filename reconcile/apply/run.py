@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from reconcile.apply.create import Creator
 from reconcile.apply.guard import Guard
@@ -105,8 +104,7 @@ def _redescribed(change: Change) -> StateRecord | None:
     declared, held = change.declared, change.held
     if declared is None or held is None:
         return None
-    return replace(
-        held,
+    return held._replace(
         regular_payment_provider=declared.regular_payment_provider,
         notes=declared.notes,
         token_source=declared.token_source,

@@ -12,7 +12,6 @@ Two rules hold for every window (protocol.md, "The quota is a resource"):
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
@@ -69,8 +68,7 @@ class Window(NamedTuple):
         return max(closest, charged[-_RHYTHM] + _RHYTHM * self.interval) if len(charged) >= _RHYTHM else closest
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The published limits of an account; None switches one off (nexudus-api.md, "Limits").
 
     Writes count as requests too. `requests_per_second` is published as one per 100 ms, so it is a spacing.
@@ -169,8 +167,7 @@ def _days(count: int, per_day: int | None, used: int = 0) -> int:
     return ceil((count + min(used, per_day)) / per_day)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowUse:
+class WindowUse(NamedTuple):
     """How full one of the account's windows is.
 
     Attributes:

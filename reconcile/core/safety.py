@@ -1,14 +1,12 @@
 """How much a plan may change, and what its records must be like. On its own, because every command reads it."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 SHARES_COUNT_FROM: Final = 10
 """Shares are compared once the state holds this many records: of three, a single delete would be a third."""
 
 
-@dataclass(frozen=True, slots=True)
-class Safety:
+class Safety(NamedTuple):
     """The most changes of a kind that a plan may hold; None is no limit (product.md, "Settings").
 
     A share is of the records in the state, from 0 to 1.
@@ -28,8 +26,7 @@ class Safety:
         return not (self.max_create_share is self.max_update_share is self.max_delete_share is None)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What an organisation asks of the records that are declared; None and nothing ask nothing.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Past runs, as text and as JSON."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from reconcile.core.errors import ExitCode
 from reconcile.core.runs import RunSummary
@@ -29,7 +28,7 @@ def runs_as_text(runs: Sequence[RunSummary]) -> str:
 
 def runs_as_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
     """Everything that is known of each run; `finished_at` and `exit_code` are null for one that was killed."""
-    return [{**asdict(run), "outcome": outcome(run)} for run in runs]
+    return [{**run._asdict(), "outcome": outcome(run)} for run in runs]
 
 
 def outcome(run: RunSummary) -> str:

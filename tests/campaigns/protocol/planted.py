@@ -44,15 +44,15 @@ BUGS = [
     bug(
         "say committed, then write the state",
         JOURNAL,
-        "            digest = self._write_state(replace",
-        "            self._say_commit('')\n            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
+        "            self._say_commit('')\n            digest = self._write_state(before._replace",
     ),
     bug(
         "empty the journal, then write the state",
         JOURNAL,
-        "            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
         "            self._replace([HeaderEntry(before.lineage, before.serial)])\n"
-        "            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
     ),
     bug(
         "forget to write an outcome down",
@@ -240,7 +240,7 @@ BUGS = [
     bug(
         "leave a rename's doubt behind",
         OPERATIONS,
-        "                self.doubts[operation] = replace(doubt, intent=replace(doubt.intent, address=entry.to))\n",
+        "                self.doubts[operation] = doubt._replace(intent=replace(doubt.intent, address=entry.to))\n",
         "                pass\n",
         LATE,
     ),
@@ -261,7 +261,7 @@ BUGS = [
     bug(
         "leave a rename's watch behind",
         OPERATIONS,
-        "                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))\n",
+        "                self.watches[operation] = watch._replace(intent=replace(watch.intent, address=entry.to))\n",
         "                pass\n",
         LATE,
     ),

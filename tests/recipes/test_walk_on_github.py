@@ -1,5 +1,7 @@
 """A pull request's way from a branch to Nexudus by the recipe for GitHub, its own scripts run against a sandbox."""
 
+import json
+
 from recipe_repository import SECRETS, GitHub, record
 from workflow import TOKEN
 
@@ -149,7 +151,8 @@ def test_a_comment_is_not_written_for_commits_that_are_not_the_newest(started: G
     sha = started.commit("feature", **{"manifests/b.yaml": record("inv-2", 2)})
     started.review(2, "feature", sha)
     before = started.comments(2)
-    started.runner.github.joinpath("pulls.json").write_text("[]", encoding="utf-8")
+    pulls = [{"number": 2, "head": {"sha": "0" * 40, "label": "somebody:feature"}}]
+    started.runner.github.joinpath("pulls.json").write_text(json.dumps(pulls), encoding="utf-8")
     run = {
         "event": "pull_request", "conclusion": "success", "head_branch": "feature", "head_sha": sha, "id": 1,
         "html_url": "x", "head_repository": {"owner": {"login": "somebody"}},

@@ -283,10 +283,6 @@ def _seconds(given: _Given) -> float:
     return _number(given, 0.001, 86_400)
 
 
-def _concurrency(given: _Given) -> int:
-    return int(_whole(given, 1, 64))
-
-
 def _whole(given: _Given, lowest: int, highest: int) -> int:
     number = int(given.text) if given.is_plain and _is_whole(given.text) else -1
     if not lowest <= number <= highest:
@@ -301,10 +297,6 @@ def _bound(given: _Given) -> int | None:
 
 def _limit(given: _Given) -> int | None:
     return None if given.is_plain and given.text == "null" else _whole(given, 1, 10**9)
-
-
-def _rejections(given: _Given) -> int:
-    return _whole(given, 1, 10**6)
 
 
 def _share(given: _Given) -> float | None:
@@ -374,7 +366,7 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "api.base_url": _base_url,
     "api.timeout_seconds": _seconds,
     "api.settle_seconds": _seconds,
-    "api.concurrency": _concurrency,
+    "api.concurrency": lambda given: _whole(given, 1, 64),
     "api.authentication": _authentication,
     "api.use_environment_proxy": _flag,
     "api.limits.writes_per_minute": _limit,
@@ -389,7 +381,7 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "safety.max_create_share": _share,
     "safety.max_update_share": _share,
     "safety.max_delete_share": _share,
-    "safety.max_consecutive_rejections": _rejections,
+    "safety.max_consecutive_rejections": lambda given: _whole(given, 1, 10**6),
     "policy.allowed_providers": _policy,
     "policy.notes_pattern": _policy,
     "policy.protected": _policy,

@@ -222,6 +222,7 @@ def _add_start(commands: _Commands) -> None:
         commands, "init", "start:init", "write a starter folder: settings, an example manifest, ignore rules"
     )
     init.add_argument("init_directory", nargs="?", metavar="DIR", default=".")
+    init.add_argument("--ci", choices=("github", "gitlab"), help="and what a CI service needs to review and apply")
     sandbox = _command(commands, "sandbox", "start:sandbox", "run a local Nexudus for trials and tests")
     sandbox.add_argument("--port", type=_port, metavar="N", default=0, help="the port (default: a free one)")
     sandbox.add_argument("--db", metavar="FILE", help="keep its records in FILE (default: in memory)")

@@ -3,11 +3,10 @@
 Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from reconcile.core.records import ObservedRecord, PaymentToken, Secret, WholeRecord
 
@@ -15,16 +14,19 @@ if TYPE_CHECKING:
     from reconcile.core.outcomes import Seen
 
 
-@dataclass(frozen=True, slots=True)
-class StoredState:
-    """The state's bytes with an opaque version for compare-and-swap."""
+class StoredState(NamedTuple):
+    """The state's bytes; whoever is to replace them finds their version, readers need none."""
 
     data: bytes
-    version: str
+    find_version: Callable[[], str]
+
+    @property
+    def version(self) -> str:
+        """Opaque, for compare-and-swap."""
+        return self.find_version()
 
 
-@dataclass(frozen=True, slots=True)
-class LockInfo:
+class LockInfo(NamedTuple):
     """Who holds the lock: shown to whoever waits for it. `since` is UTC, ISO 8601."""
 
     id: str
@@ -162,6 +164,13 @@ class PaymentTokens(Protocol):
         """Every record, or those of one invoice, each checked locally against the filter.
 
         Raises ApiError on any error: an error is never an empty list.
+        """
+        ...
+
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:
+        """The records with a higher id than `than`; `known` is how many there were up to that one.
+
+        Costs one request most often, and may be read while records are being created. Raises as `list_records`.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from reconcile.apply.adopt import Adopter
 from reconcile.apply.create import Creator
@@ -88,7 +87,8 @@ def _guard(creates: Sequence[Change], stuck: set[int], tools: Tools, owned: set[
     """The duplicate guard, with the whole listing read where that is cheaper; None when it cannot be read."""
     invoices = {invoice for change in creates if (invoice := _invoice(change)) is not None} - stuck
     try:
-        return Guard(tools.api, Lookup(tools.api, invoices, tools.note_total), owned, tools.fingerprint)
+        lookup = Lookup(tools.api, invoices, tools.note_total, tools.clock.monotonic)
+        return Guard(tools.api, lookup, owned, tools.fingerprint)
     except ReconcileError as error:
         tally.end(stop_of(error))
         return None
@@ -117,8 +117,7 @@ def _redescribed(change: Change) -> StateRecord | None:
     declared, held = change.declared, change.held
     if declared is None or held is None:
         return None
-    return replace(
-        held,
+    return held._replace(
         regular_payment_provider=declared.regular_payment_provider,
         notes=declared.notes,
         token_source=declared.token_source,

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, TypeAlias
 
 from reconcile import __version__
@@ -18,6 +19,10 @@ exit codes:
 """
 
 
+# Argparse makes a formatter for each argument, and one that has no width loads `shutil` to ask the terminal for it.
+_of_fixed_width: Final = partial(argparse.RawDescriptionHelpFormatter, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """Argparse with the exit code of wrong usage (64), and without abbreviations, which later flags would break.
 
@@ -28,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     make_epilog: Callable[[], str] | None = None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_of_fixed_width, **options)
 
     def error(self, message: str) -> NoReturn:
         """Prints the usage and one sentence, and ends with 64."""
@@ -39,7 +44,13 @@ class Parser(argparse.ArgumentParser):
         """The help, with the epilog that is made only now, where there is one."""
         if self.make_epilog is not None:
             self.epilog = self.make_epilog()
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
         return super().format_help()
+
+    def format_usage(self) -> str:
+        """The usage, as wide as the terminal."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_usage()
 
     def parse_known_args(self, *given: Any, **named: Any) -> tuple[Any, list[str]]:
         """Refuses unknown arguments at the command they were given to, whose usage says what there is."""

@@ -4,7 +4,6 @@ A plan carries it out as it stands, a delete and a create; this only says how th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from reconcile.core.changes import Change
 from reconcile.core.diagnostics import Diagnostic, Severity
@@ -33,7 +32,7 @@ def likely_renames(
 
 
 def _is_same(declared: PaymentToken, held: StateRecord, fingerprint_of: FingerprintOf) -> bool:
-    alike = replace(held, protect=declared.protect)
+    alike = held._replace(protect=declared.protect)
     if fields_differ(declared, alike) or record_differs(declared, alike):
         return False
     return compare_token(declared, held, fingerprint_of) in _SAME_TOKEN

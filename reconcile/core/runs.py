@@ -1,8 +1,7 @@
 """A run as the history shows it, and while it is being counted. Values only."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.times import from_iso
 
@@ -10,8 +9,7 @@ if TYPE_CHECKING:
     from reconcile.core.entries import Entry, FinishedEntry, RunEntry
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(NamedTuple):
     """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
 
     `finished_at` and `exit_code` are None for a run that was killed. `applied` counts every write that took effect,
@@ -37,8 +35,14 @@ class RunSummary:
     deleted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunWrites:
+class PastRun(NamedTuple):
+    """A run, and whether it is still under way; None where that cannot be told, as it began on another host."""
+
+    run: RunSummary
+    is_under_way: bool | None = False
+
+
+class RunWrites(NamedTuple):
     """When the writes of one run were charged, and to whose quota; seconds since the epoch, ascending."""
 
     account: str

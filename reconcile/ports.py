@@ -152,8 +152,8 @@ class PaymentTokens(Protocol):
         """
         ...
 
-    def delete(self, record_id: int) -> "Seen":
-        """Sends one delete, once, with a total deadline."""
+    def delete(self, record_id: int, token: Secret | None = None) -> "Seen":
+        """Sends one delete, once, with a total deadline; no message repeats the token, which is the record's."""
         ...
 
     def refresh_access(self) -> bool:

@@ -1,6 +1,7 @@
 """What holds of every saved plan: its file gives it back whole, and it is told apart from everything else."""
 
 from dataclasses import fields, replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -112,6 +113,17 @@ def test_what_is_planned_again_from_the_same_is_the_same_whichever_tokens_are_at
     if made(situation, fingerprint_of=lambda _: now).changes != reviewed.changes:
         other = made(situation, fingerprint_of=lambda _: now)
         assert compare(reviewed, other, is_begun=False).differing is not None
+
+
+@pytest.mark.parametrize("then", [None, "k:1", "k:2", "other:1"])
+@pytest.mark.parametrize("remembered", [None, "k:1"])
+def test_every_comparison_of_a_token_comes_out_as_it_was_reviewed(remembered: str | None, then: str | None) -> None:
+    for source, version, notes, protect in product(("env:A", "env:B"), (None, 1, 2), ("old", "new"), (False, True)):
+        record = declare("inv-1", notes=notes, token_source=source, token_version=version, protect=protect)
+        before = held(7, notes="old", token_source="env:A", token_version=1, token_fingerprint=remembered)
+        reviewed = plan(manifests(record), {"inv-1": before}, fingerprint_of=lambda _: then)
+        for now in (as_reviewed(reviewed, [before]), as_reviewed(reviewed, [before, held(8)])):
+            assert plan(manifests(record), {"inv-1": before}, fingerprint_of=now).changes == reviewed.changes
 
 
 @given(situations(), situations())

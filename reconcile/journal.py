@@ -20,7 +20,6 @@ with the first entry; a crash that tears it leaves nothing, and nothing had happ
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Lock
 
 from reconcile.core.entries import CommittedEntry, Entry, HeaderEntry, StateChangedEntry
@@ -216,7 +215,7 @@ class Journal:
         if not is_written and (not self._entries or isinstance(self._entries[-1], CommittedEntry)):
             return before
         if is_written:
-            digest = self._write_state(replace(before, records=self._folding.records), tool_version)
+            digest = self._write_state(before._replace(records=self._folding.records), tool_version)
         else:
             digest = _digest(dump_state(before))
         self._remember_runs()
@@ -232,7 +231,7 @@ class Journal:
             self._write([StateChangedEntry("push", self._now(), who=who)])
         else:
             self._leave_lineage(state)
-        digest = self._write_state(replace(before, lineage=state.lineage, records=state.records), tool_version)
+        digest = self._write_state(before._replace(lineage=state.lineage, records=state.records), tool_version)
         self._say_commit(digest)
         self._compact(before.serial)
         return self._folding.state
@@ -250,7 +249,7 @@ class Journal:
 
     def _write_state(self, state: State, tool_version: str) -> str:
         # Above every serial that was ever used, also when an older state was restored: a serial means one content.
-        written = next_state(replace(state, serial=self._folding.serial), tool_version)
+        written = next_state(state._replace(serial=self._folding.serial), tool_version)
         data = dump_state(written)
         self._version = self._backend.write_state(data, expected=self._version)
         self._folding.commit(written)

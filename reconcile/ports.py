@@ -3,28 +3,30 @@
 Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from reconcile.core.records import ObservedRecord, PaymentToken, Secret
+from reconcile.core.records import ObservedRecord, PaymentToken, Secret, WholeRecord
 
 if TYPE_CHECKING:
     from reconcile.core.outcomes import Seen
 
 
-@dataclass(frozen=True, slots=True)
-class StoredState:
-    """The state's bytes with an opaque version for compare-and-swap."""
+class StoredState(NamedTuple):
+    """The state's bytes; whoever is to replace them finds their version, readers need none."""
 
     data: bytes
-    version: str
+    find_version: Callable[[], str]
+
+    @property
+    def version(self) -> str:
+        """Opaque, for compare-and-swap."""
+        return self.find_version()
 
 
-@dataclass(frozen=True, slots=True)
-class LockInfo:
+class LockInfo(NamedTuple):
     """Who holds the lock: shown to whoever waits for it. `since` is UTC, ISO 8601."""
 
     id: str
@@ -143,6 +145,17 @@ class PaymentTokens(Protocol):
         """
         ...
 
+    def update(self, whole: WholeRecord, fields: Mapping[str, int | str | None], token: Secret | None) -> "Seen":
+        """Sends the whole record back with `fields` and `token`, as in `create`, laid over it; once, as `create`.
+
+        Whatever is not laid over goes back as it came, to the byte: an update replaces everything.
+        """
+        ...
+
+    def delete(self, record_id: int) -> "Seen":
+        """Sends one delete, once, with a total deadline."""
+        ...
+
     def refresh_access(self) -> bool:
         """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
         ...
@@ -151,6 +164,13 @@ class PaymentTokens(Protocol):
         """Every record, or those of one invoice, each checked locally against the filter.
 
         Raises ApiError on any error: an error is never an empty list.
+        """
+        ...
+
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:
+        """The records with a higher id than `than`; `known` is how many there were up to that one.
+
+        Costs one request most often, and may be read while records are being created. Raises as `list_records`.
         """
         ...
 
@@ -165,6 +185,10 @@ class PaymentTokens(Protocol):
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record; None on a JSON 404. Raises ApiError on anything else."""
+        ...
+
+    def get_whole(self, record_id: int) -> WholeRecord | None:
+        """As `get`, with what an update has to send back."""
         ...
 
 

@@ -5,15 +5,14 @@ and nothing that understands the other entries is loaded.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.commit import decode_commit
 from reconcile.core.errors import StateError
 from reconcile.core.folded import Folded
 from reconcile.core.state import State
 from reconcile.core.statefile import load_state
-from reconcile.ports import Backend
+from reconcile.ports import Backend, StoredState
 
 if TYPE_CHECKING:
     from reconcile.core.entries import Entry
@@ -21,12 +20,16 @@ if TYPE_CHECKING:
 _READ_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The state as it was read, and the version that a write has to find; None when there is no state yet."""
+class Loaded(NamedTuple):
+    """The state as it was read, and where from; None when there is no state yet."""
 
     state: State
-    version: str | None
+    stored: StoredState | None
+
+    @property
+    def version(self) -> str | None:
+        """What a write has to find."""
+        return self.stored.version if self.stored else None
 
 
 def load(backend: Backend, *, new_lineage: Callable[[], str]) -> Loaded:
@@ -40,7 +43,7 @@ def load(backend: Backend, *, new_lineage: Callable[[], str]) -> Loaded:
     """
     stored = backend.read_state()
     if stored is not None:
-        return Loaded(load_state(stored.data), stored.version)
+        return Loaded(load_state(stored.data), stored)
     data = backend.read_journal()
     return _unwritten(data) if data else Loaded(State(new_lineage()), None)
 
@@ -74,14 +77,15 @@ def _has_lost_push(entries: "Sequence[Entry]") -> bool:
 def read_folded(backend: Backend, state: State) -> Folded:
     """The state with its journal laid over it, for whoever takes no lock; changes no byte, ignores a torn tail.
 
-    Costs one line when the journal ends with the commit of this very state and nothing is in doubt; the runs are left
-    out then, `read_runs` has them.
+    Costs one line when there is no journal, or when it ends with the commit of this very state and nothing is in doubt;
+    the runs are left out then, `read_runs` has them.
 
     Raises:
         StateError: The journal cannot be read or does not belong to the state.
     """
-    commit = decode_commit(backend.last_journal_line())
-    if commit and commit.settled and (commit.serial, commit.lineage) == (state.serial, state.lineage):
+    last = backend.last_journal_line()
+    commit = decode_commit(last)
+    if not last or (commit and commit.settled and (commit.serial, commit.lineage) == (state.serial, state.lineage)):
         return Folded(state)
     from reconcile.core.journalfile import decode
     from reconcile.core.operations import fold

@@ -8,7 +8,6 @@ too when it may be a token. Comments are masked with the rest.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -59,7 +58,7 @@ def with_excerpts(
     for file, indices in by_file.items():
         excerpts = _excerpts(root / file, file, [found[index] for index in indices], known_keys)
         for index, excerpt in zip(indices, excerpts, strict=False):
-            found[index] = replace(found[index], excerpt=excerpt)
+            found[index] = found[index]._replace(excerpt=excerpt)
     return found
 
 

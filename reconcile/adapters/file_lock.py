@@ -10,11 +10,9 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, cast
-
-import orjson
+from zlib import crc32
 
 from reconcile.adapters.files import (
     REAL,
@@ -27,6 +25,7 @@ from reconcile.adapters.files import (
     write_fully,
 )
 from reconcile.core.errors import LockedError, UsageError
+from reconcile.core.json_text import parse_json
 from reconcile.ports import LockInfo
 
 _POLL_SECONDS: Final = 0.1
@@ -170,18 +169,32 @@ def _write_info(fd: int, data: bytes, files: FileOperations) -> None:
 
 
 def _bytes_of(info: LockInfo) -> bytes:
-    return orjson.dumps(asdict(info)) + b"\n"
+    import orjson
+
+    plain = info._asdict()
+    return orjson.dumps(plain | {"crc": _crc_of(plain)}) + b"\n"
+
+
+def _crc_of(plain: dict[str, Any]) -> int:
+    import orjson
+
+    return crc32(orjson.dumps(plain))
 
 
 def _info_of(data: bytes) -> LockInfo | None:
-    """What the file says; None when it says nothing that makes sense, as after a kill while it was written."""
+    """What the file says; None when it says nothing that makes sense, as after a kill while it was written.
+
+    A power loss may leave parts of two holders in it, which together name a host that never was.
+    """
     try:
-        found = cast("dict[str, Any]", orjson.loads(data))
+        found = cast("dict[str, Any]", parse_json(data))
+        crc = found.pop("crc", None)
         info = LockInfo(**found)
-    except (orjson.JSONDecodeError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return None
     texts = (info.id, info.operation, info.who, info.host, info.since)
-    return info if type(info.pid) is int and all(type(text) is str for text in texts) else None
+    is_whole = crc in {None, _crc_of(found)}  # versions before this one wrote none
+    return info if is_whole and type(info.pid) is int and all(type(text) is str for text in texts) else None
 
 
 def _locked(holder: LockInfo | None) -> LockedError:

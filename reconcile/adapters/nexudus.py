@@ -1,22 +1,23 @@
-"""The Nexudus API's payment tokens: creates that are sent once, and reads that are complete or an error.
+"""The Nexudus API's payment tokens: writes that are sent once, and reads that are complete or an error.
 
 The room's front: what `ports.PaymentTokens` promises is kept here. Below it are access and repeated reads
 (`session.py`, `auth.py`) and HTTP (`transport.py`, `sockets.py`); the names on the wire are in `wire_records.py`. Must
-not decide what an answer to a create means; that is `core/outcomes.py`. Cheap to import: HTTP and pydantic are loaded
+not decide what an answer to a write means; that is `core/outcomes.py`. Cheap to import: HTTP and pydantic are loaded
 when first used.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from math import ceil
 from typing import TYPE_CHECKING
 
 from reconcile.adapters.answers import answer_to_write, mapping, seconds_of_date, words_of
 from reconcile.adapters.auth import Authenticator, LoginThrottledError
 from reconcile.adapters.exchange import MIB, ApiOptions, ExchangeError, RawAnswer
 from reconcile.adapters.session import ReadPace, Session
-from reconcile.core.errors import ApiError, InputError
+from reconcile.core.errors import ApiError, InputError, ReconcileError
 from reconcile.core.outcomes import Answer, NeverSent, NoAnswer, Seen
-from reconcile.core.records import ObservedRecord, Secret
+from reconcile.core.records import ObservedRecord, Secret, WholeRecord
 from reconcile.ports import Clock
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Nexudus:
         options: Where the API is and how it may be reached.
         authenticator: Hands out access.
         clock: For waits between tries of a read.
-        pace: Asked before every read; creates are paced by whoever sends them.
+        pace: Asked before every read; writes are paced by whoever sends them.
         backend: The network below HTTP; another one only in tests.
 
     Raises:
@@ -61,6 +62,7 @@ class Nexudus:
     ) -> None:
         self._session = Session(options, authenticator, clock, pace, backend)
         self._clock = clock
+        self._page_size = PAGE_SIZE
 
     def sign_in(self) -> None:
         """Logs in, where a login is due, before the first write takes its turn. See `Session.sign_in`."""
@@ -71,13 +73,41 @@ class Nexudus:
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
         """Sends one create; a login, where one is due, falls within the same deadline. See `ports.PaymentTokens`."""
+
+        def body() -> bytes:
+            from reconcile.adapters.wire_records import create_body
+
+            return create_body(fields, token)
+
+        return self._write("POST", "", body, token)
+
+    def update(self, whole: WholeRecord, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
+        """Sends a record back with the managed fields laid over it, once. See `ports.PaymentTokens`."""
+
+        def body() -> bytes:
+            from reconcile.adapters.wire_records import update_body
+
+            return update_body(whole.text, fields, token)
+
+        return self._write("PUT", "", body, token, whole.observed.token)
+
+    def delete(self, record_id: int) -> Seen:
+        """Sends one delete, once. See `ports.PaymentTokens`."""
+        return self._write("DELETE", f"/{record_id}")
+
+    def _write(
+        self, method: str, below: str, make_body: Callable[[], bytes] | None = None, *tokens: Secret | None
+    ) -> Seen:
+        """Sends one write, whose answer may repeat none of the tokens."""
         session = self._session
         deadline = session.deadline()  # before anything is loaded: the caller's intent counts from here
-        from reconcile.adapters.wire_records import PATH, create_body
+        from reconcile.adapters.wire_records import PATH
 
         try:
-            content = create_body(fields, token)
-            headers = {"Authorization": session.authorization(deadline), "Content-Type": "application/json"}
+            content = make_body() if make_body is not None else None
+            headers = {"Authorization": session.authorization(deadline)}
+            if content is not None:
+                headers["Content-Type"] = "application/json"
         except (ApiError, InputError) as error:
             # A refused login is what a refused request would be; refresh_access() raises it again, with its hint.
             return Answer(401, words=error.message)
@@ -85,13 +115,20 @@ class Nexudus:
             return Answer(429, is_empty=True, retry_after=error.retry_after)
         except (ExchangeError, ValueError) as error:
             return NeverSent(str(error))
+        except ReconcileError as error:  # no turn for a login
+            return NeverSent(error.message)
         try:
             raw = session.exchange(
-                "POST", PATH, headers=headers, content=content, max_bytes=LONGEST_WRITE_ANSWER, deadline=deadline
+                method,
+                PATH + below,
+                headers=headers,
+                content=content,
+                max_bytes=LONGEST_WRITE_ANSWER,
+                deadline=deadline,
             )
         except ExchangeError as error:
             return NoAnswer(error.reason) if error.sent else NeverSent(error.reason)
-        return answer_to_write(raw, session.secrets(token), self._clock.now())
+        return answer_to_write(raw, session.secrets(*tokens), self._clock.now())
 
     def refresh_access(self) -> bool:
         """Gets an access token other than the one this thread used last. See `ports.PaymentTokens`."""
@@ -114,20 +151,42 @@ class Nexudus:
             help="other clients are writing; try again when the account is quieter",
         )
 
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:
+        """The records with a higher id than `than`. See `ports.PaymentTokens`.
+
+        They stand at one end of the listing, whichever way that is sorted; the total says whether these were all.
+        """
+        for pages in (self._last_pages(than, known), self._first_pages(than)):
+            rows: dict[int, Row] = {}
+            total = 0
+            for page in pages:
+                rows.update((row.Id, row) for row in page.Records if row.Id > than)
+                total = page.TotalItems
+            if known + len(rows) >= total:
+                yield from self._observed(rows, None)
+                return
+        yield from (record for record in self.list_records() if record.id > than)
+
     def count_records(self) -> int:
         """How many records there are in all, by one request. See `ports.PaymentTokens`."""
         return self._page(1, None, size=1).TotalItems
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record by its id; None when the API says, in JSON, that there is none. See `ports.PaymentTokens`."""
-        row = self._get(record_id)
-        if row is None:
+        whole = self.get_whole(record_id)
+        return whole.observed if whole is not None else None
+
+    def get_whole(self, record_id: int) -> WholeRecord | None:
+        """The same with everything an update has to send back. See `ports.PaymentTokens`."""
+        read = self._get(record_id)
+        if read is None:
             return None
         from reconcile.adapters.wire_records import observed
 
+        row, body = read
         if row.CoworkerInvoiceId is None:
             raise _wrong_shape(f"record {record_id}", "CoworkerInvoiceId")
-        return observed(row, row.CoworkerInvoiceId)
+        return WholeRecord(observed(row, row.CoworkerInvoiceId), Secret(body.decode("utf-8-sig")))
 
     @property
     def server_time(self) -> float | None:
@@ -153,7 +212,30 @@ class Nexudus:
                 return None
             if not page.Records or not _goes_on(page, len(rows)):
                 break
+            self._page_size = len(page.Records)  # the server may give fewer than were asked for
         return rows if len(rows) == total else None
+
+    def _last_pages(self, than: int, known: int) -> "Iterator[Page]":
+        """From the page on which the last known record should stand; from an earlier one where some were deleted."""
+        number = max(1, ceil(known / self._page_size))
+        page = self._page(number, None)
+        while number > 1 and all(row.Id > than for row in page.Records):
+            number -= 1
+            page = self._page(number, None)
+        yield page
+        while page.Records and _goes_on(page, (number - 1) * self._page_size + len(page.Records)):
+            number += 1
+            page = self._page(number, None)
+            yield page
+
+    def _first_pages(self, than: int) -> "Iterator[Page]":
+        """Until a page shows a record that is known."""
+        for number in count(1):
+            page = self._page(number, None)
+            yield page
+            rows = page.Records
+            if not rows or min(row.Id for row in rows) <= than or not _goes_on(page, number * len(rows)):
+                return
 
     def _page(self, number: int, coworker_invoice_id: int | None, *, size: int = PAGE_SIZE) -> "Page":
         from reconcile.adapters.wire_records import INVOICE_FILTER, PATH, WrongShapeError, page_of
@@ -183,7 +265,7 @@ class Nexudus:
             elif coworker_invoice_id in {None, invoice}:
                 yield observed(row, invoice)
 
-    def _get(self, record_id: int) -> "Row | None":
+    def _get(self, record_id: int) -> "tuple[Row, bytes] | None":
         from reconcile.adapters.wire_records import PATH, WrongShapeError, row_of
 
         raw = self._session.read(f"{PATH}/{record_id}", max_bytes=LONGEST_WRITE_ANSWER)
@@ -198,7 +280,7 @@ class Nexudus:
             raise self._refused_or_misshapen(raw, what, str(error)) from None
         if row.Id != record_id:
             raise _wrong_shape(what, "Id")
-        return row
+        return row, raw.body
 
     def _refused_or_misshapen(self, raw: RawAnswer, what: str, field: str) -> ApiError:
         """The error of an HTTP 200 that is no record: the API may have said no in its envelope."""

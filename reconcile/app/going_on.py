@@ -1,4 +1,4 @@
-"""How to go on where the quota ended a run: the command as it was given, whoever noticed that the quota was used up."""
+"""How to go on where a run ended early: the command as it was given, whoever noticed that the quota was used up."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,12 +11,9 @@ from reconcile.core.report import Report
 
 
 def go_on_with(report: Report, command: str, *, is_saved: bool = False) -> Report:
-    """The report, with the command to go on where the quota or `--max-writes` stopped it.
-
-    With a saved plan, wherever it stopped: another command would make that plan stale.
-    """
+    """The report, with the command to go on where the same one simply goes on; with a saved plan, nothing else does."""
     stop = report.stop
-    if stop is not None and (stop.exit_code == ExitCode.QUOTA or (is_saved and stop.help == GO_ON)):
+    if stop is not None and (stop.exit_code == ExitCode.QUOTA or stop.help == GO_ON):
         stop = replace(stop, help=_way_on(command))
     return replace(report, stop=stop, plan_command=command if is_saved else "")
 

@@ -1,7 +1,7 @@
 """The quota of the account that a project works with: which one it is, its limits, and what they still allow."""
 
 import time
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from reconcile.adapters.quota_ledger import Charges, account_of, read_charges
 from reconcile.app.project import Project
@@ -16,8 +16,7 @@ from reconcile.settings import read_credentials
 SANDBOX_ACCOUNT = "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaUse:
+class QuotaUse(NamedTuple):
     """What is used of an account's limits, and what is left.
 
     Attributes:
@@ -54,12 +53,14 @@ def quota_use(project: Project) -> QuotaUse:
     now, account = time.time(), known_account(project)
     limits = project.limits
     charges = _charges(project, account, now) if limits != UNLIMITED else Charges()
+    uses = window_uses(limits, charges.writes, charges.requests, now)
     return QuotaUse(
         account=account or "",
         login=_known_login(project) or "",
         base_url="" if project.is_sandbox else project.settings.api.base_url,
         is_counted=limits != UNLIMITED,
-        windows=window_uses(limits, charges.writes, charges.requests, now),
+        # The server's word outranks every window.
+        windows=tuple(use._replace(next_slot=max(use.next_slot, charges.paused_until - now)) for use in uses),
         at=now,
     )
 
@@ -72,7 +73,7 @@ def limiting_of(project: Project, allow_deletes: int | None) -> Limiting:
     """
     safety = project.settings.safety
     if allow_deletes is not None:
-        safety = replace(safety, max_deletes=allow_deletes)
+        safety = safety._replace(max_deletes=allow_deletes)
     if project.limits == UNLIMITED:
         return Limiting(safety, UNLIMITED)
     now = time.time()
@@ -104,7 +105,8 @@ def _charges(project: Project, account: str | None, now: float) -> Charges:
 
 def _open_writes(backend: Backend) -> dict[str, RunWrites]:
     """The writes that only the journal knows: of runs that nothing was committed after. Most often costs one line."""
-    if decode_commit(backend.last_journal_line()) is not None:
+    last = backend.last_journal_line()
+    if not last or decode_commit(last) is not None:
         return {}
     from reconcile.core.journalfile import decode
     from reconcile.core.runs import writes_by_run

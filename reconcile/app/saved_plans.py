@@ -7,7 +7,6 @@ settled or sent; whoever else changes the state after that makes it stale (produ
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ from reconcile.core.reviewed import as_reviewed, compare, find_claim
 from reconcile.core.saved import SavedPlan, Terms
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from typing import NamedTuple
 
     from reconcile.core.entries import RunEntry
     from reconcile.journal import Journal
@@ -48,11 +47,10 @@ def terms_of(project: Project, selection: Selection, allow_deletes: int | None) 
     )
 
 
-def _rules(section: str, settings: "DataclassInstance") -> Iterator[str]:
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if value is not None and field.name != "max_consecutive_rejections":  # which bounds a run, and no plan
-            yield f"{section}.{field.name}={value}"
+def _rules(section: str, settings: "NamedTuple") -> Iterator[str]:
+    for name, value in settings._asdict().items():
+        if value is not None and name != "max_consecutive_rejections":  # which bounds a run, and no plan
+            yield f"{section}.{name}={value}"
 
 
 def require_room(path: Path) -> None:
@@ -182,8 +180,8 @@ def plan_again(saved: SavedPlan, project: Project, manifests: Manifests, folded:
         message = f"what would be done at {found.differing} is not what was reviewed"
         raise StaleError(message, help=_ANEW)
     if found.beyond:
-        now = make(replace(selection, excludes=(*selection.excludes, *found.beyond)))
-    return replace(now, plan_id=saved.plan.plan_id)
+        now = make(selection._replace(excludes=(*selection.excludes, *found.beyond)))
+    return now._replace(plan_id=saved.plan.plan_id)
 
 
 @contextmanager

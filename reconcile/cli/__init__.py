@@ -4,6 +4,7 @@ parser.py       every command, flag and help text
 boundary.py     the one place where errors become messages and exit codes
 review.py       validate, schema, plan, show
 change.py       apply
+importing.py    import
 state.py        state list, show, mv, rm, pull, push; unlock
 ledger.py       quota, history
 start.py        init, sandbox, completion
@@ -26,5 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(argv)
     finally:
+        # The interpreter looks for garbage once more as it ends, and all of this goes with it anyway: 6 ms of 60.
+        gc.freeze()
         if was_collecting:
             gc.enable()

@@ -26,7 +26,6 @@ from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
 from reconcile.render.settled import settled_as_json, settled_as_text, unchecked_as_text
-from reconcile.render.words import counted
 from reconcile.settings import environment
 
 
@@ -89,7 +88,7 @@ def resolve(args: argparse.Namespace, console: Console) -> int:
         settled = settled_as_text(report.settlements, report.twins, console.out_style)
         if report.unchecked:
             settled += unchecked_as_text(report.unchecked, console.out_style) + "\n"
-        console.out(settled or "Nothing is in doubt.\n")
+        console.out(console.as_given(settled) or "Nothing is in doubt.\n")
     return report.exit_code
 
 
@@ -107,7 +106,7 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
 
     def show(plan: Plan, settled: Settled) -> None:
         if args.format == "text":
-            console.out(settled_as_text(settled.settlements, settled.twins, console.out_style))
+            console.out(console.as_given(settled_as_text(settled.settlements, settled.twins, console.out_style)))
             console.out(plan_as_text(plan, full=args.full, style=console.out_style))
 
     return Audience(
@@ -135,13 +134,20 @@ def _consent(args: argparse.Namespace, console: Console, where: str) -> Callable
 
 
 def _question(plan: Plan, where: str) -> str:
-    creates = plan.count(Action.CREATE)
-    return f"Create {counted(creates, 'record')} {where}?" if creates else "Record this in the state, and send nothing?"
+    counts = {word: plan.count(action) for action, word in _VERBS.items()}
+    asked = ", ".join(f"{word} {count:,}" for word, count in counts.items() if count)
+    if not asked:
+        return "Record this in the state, and send nothing?"
+    noun = "record" if sum(counts.values()) == 1 else "records"
+    return f"{asked[0].upper()}{asked[1:]} {noun} {where}?"
+
+
+_VERBS = {Action.ADOPT: "take over", Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}
 
 
 def _show(report: Report, console: Console) -> None:
     if report.results or report.state_changes or report.doubts or report.unchecked:
-        console.out("\n" + report_as_text(report, console.out_style))
+        console.out("\n" + console.as_given(report_as_text(report, console.out_style)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, TypeAlias
 
 from reconcile import __version__
@@ -18,6 +19,10 @@ exit codes:
 """
 
 
+# Argparse makes a formatter for each argument, and one that has no width loads `shutil` to ask the terminal for it.
+_of_fixed_width: Final = partial(argparse.RawDescriptionHelpFormatter, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """Argparse with the exit code of wrong usage (64), and without abbreviations, which later flags would break.
 
@@ -28,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     make_epilog: Callable[[], str] | None = None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_of_fixed_width, **options)
 
     def error(self, message: str) -> NoReturn:
         """Prints the usage and one sentence, and ends with 64."""
@@ -39,7 +44,13 @@ class Parser(argparse.ArgumentParser):
         """The help, with the epilog that is made only now, where there is one."""
         if self.make_epilog is not None:
             self.epilog = self.make_epilog()
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
         return super().format_help()
+
+    def format_usage(self) -> str:
+        """The usage, as wide as the terminal."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_usage()
 
     def parse_known_args(self, *given: Any, **named: Any) -> tuple[Any, list[str]]:
         """Refuses unknown arguments at the command they were given to, whose usage says what there is."""
@@ -145,10 +156,17 @@ def _add_apply(commands: _Commands) -> None:
     resolve = _command(commands, "resolve", "change:resolve", "settle writes in doubt, by reading or by your word")
     resolve.add_argument("address", nargs="?", metavar="ADDRESS", help="one of them (default: all, by reading)")
     word = resolve.add_mutually_exclusive_group()
-    word.add_argument("--adopt", type=_count, metavar="ID", help="this record is the one that was sent")
-    word.add_argument("--not-created", action="store_true", help="nothing was created; it may be sent again")
+    word.add_argument("--adopt", type=_count, metavar="ID", help="it was done: this record is the one that was sent")
+    word.add_argument("--not-created", action="store_true", help="it had no effect; it may be sent again")
     _add_lock_timeout(resolve)
     _add_format(resolve)
+
+
+def _add_import(commands: _Commands) -> None:
+    taking = _command(commands, "import", "importing:take_over", "take over an existing record; sends nothing")
+    taking.add_argument("address", metavar="ADDRESS", help="where it is declared")
+    taking.add_argument("id", type=_count, metavar="ID", help="its Id in Nexudus")
+    _add_lock_timeout(taking)
 
 
 def _add_state(commands: _Commands) -> None:
@@ -211,6 +229,7 @@ def _sandbox_epilog() -> str:
 _GROUPS: Final = (
     (("validate", "schema", "plan", "show"), _add_review),
     (("apply", "resolve"), _add_apply),
+    (("import",), _add_import),
     (("state", "unlock"), _add_state),
     (("quota", "history"), _add_ledger),
     (("init", "sandbox", "completion"), _add_start),

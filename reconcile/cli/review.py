@@ -1,7 +1,6 @@
 """validate, schema, plan, show: what reviewers look at. Nothing here changes a byte."""
 
 import argparse
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,12 +68,11 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     """Prints what apply would do, and saves it where that is wanted."""
     from reconcile.app.review import plan as plan_project
     from reconcile.core.changes import Selection
-    from reconcile.core.times import iso
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes)
-    created_at = iso(time.time())
+    created_at = _now() if args.out is not None or args.format == "json" else ""
     if args.out is not None:
         from reconcile.app.saved_plans import save, terms_of
         from reconcile.core.saved import SavedPlan
@@ -88,6 +86,12 @@ def plan(args: argparse.Namespace, console: Console) -> int:
         _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
+
+
+def _now() -> str:
+    from reconcile.core.times import iso
+
+    return iso(time.time())
 
 
 def _show_json(planned: "Plan", console: Console, created_at: str, tool_version: str) -> None:
@@ -111,13 +115,16 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
 
     if console.is_quiet:
         return
-    command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if args.out is not None:
-        file = shlex.quote(args.out)
-        console.tell(f"Nothing was sent. Saved: `{command} {file}` does exactly this, without asking.")
+        from shlex import quote
+
+        file = quote(args.out)
+        console.tell(
+            console.as_given(f"Nothing was sent. Saved: `reconcile apply {file}` does exactly this, without asking.")
+        )
     elif has_work and not planned.refusals:
-        console.tell(f"Nothing was sent. `{command}` does it, after asking.")
+        console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

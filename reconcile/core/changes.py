@@ -1,10 +1,9 @@
 """What a plan is made of: changes, refusals, cost, and which addresses it speaks of. Plain values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
@@ -32,12 +31,14 @@ class Action(StrEnum):
 WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 """The actions that cost a write against the quota."""
 
+CARRIED_OUT = WRITES | {Action.ADOPT}
+"""The actions that talk to the API, each of which has a result of its own."""
+
 STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
 """The actions that send no request at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing to do about one address.
 
     Attributes:
@@ -46,6 +47,7 @@ class Change:
         reason: Why, where the action alone does not say; with "may update", the token could not be compared.
         declared: What it shall become; None for deletes and for what is forgotten.
         held: What the state remembers; None for creates.
+        sends_token: Whether an update sends the declared token, as another one or for good measure.
         moved_from: The address it had so far, for moves.
         doubt: The write whose outcome is unknown, for an address in doubt.
     """
@@ -56,14 +58,14 @@ class Change:
     location: Location | None = None
     fields: tuple[FieldChange, ...] = ()
     reason: str = ""
-    declared: PaymentToken | None = field(default=None, repr=False)
-    held: StateRecord | None = field(default=None, repr=False)
+    declared: PaymentToken | None = None
+    held: StateRecord | None = None
+    sends_token: bool = False
     moved_from: Address = ""
-    doubt: "Doubt | None" = field(default=None, repr=False)
+    doubt: "Doubt | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why apply will not do this plan as it stands: the rule, the addresses it concerns, and the ways on."""
 
     rule: str
@@ -72,19 +74,18 @@ class Refusal:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a plan takes at the account's limits: `seconds` spent sending, on as many quota `days`."""
+class Cost(NamedTuple):
+    """What a plan takes at the account's limits, published or not: `seconds` spent sending, on as many quota `days`."""
 
     writes: int
     reads: int
     seconds: float
     days: int
     writes_left_today: int | None
+    is_at_published_limits: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which addresses a plan speaks of: those that match a target, if there are any, and no exclusion."""
 
     targets: tuple[str, ...] = ()
@@ -94,6 +95,10 @@ class Selection:
         """Whether the address is spoken of."""
         targeted = not self.targets or any(fnmatchcase(address, pattern) for pattern in self.targets)
         return targeted and not any(fnmatchcase(address, pattern) for pattern in self.excludes)
+
+    def leaves_out(self, addresses: Iterable[Address]) -> list[Address]:
+        """Those of `addresses` that are not spoken of."""
+        return [address for address in addresses if not self.has(address)] if self.targets or self.excludes else []
 
     def unmatched(self, addresses: Iterable[Address]) -> list[str]:
         """The patterns that match none of `addresses`: most likely typing errors."""
@@ -105,13 +110,14 @@ class Selection:
         return sorted(left)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What apply would do, bound to the state (lineage, serial) and the manifests (digest) it was made from.
 
     Attributes:
         unchanged: How many declared records need nothing.
         compared_by_source: How many tokens could be compared only by where they come from.
+        diagnostics: What the manifests are warned about.
+        hints: What the plan itself is warned about: renames that nobody declared.
     """
 
     plan_id: str
@@ -126,6 +132,7 @@ class Plan:
     refusals: tuple[Refusal, ...]
     cost: Cost
     diagnostics: tuple[Diagnostic, ...] = ()
+    hints: tuple[Diagnostic, ...] = ()
 
     def having(self, *actions: Action) -> list[Change]:
         """The changes with one of these actions, in plan order."""
@@ -141,8 +148,7 @@ class Plan:
         return not self.changes
 
 
-@dataclass(frozen=True, slots=True)
-class Limiting:
+class Limiting(NamedTuple):
     """What bounds a plan and prices it: safety, the account's limits, and what is known of its use.
 
     Attributes:
@@ -150,7 +156,7 @@ class Limiting:
         known_records: How many records the account held when they were last counted; None when they never were.
     """
 
-    safety: Safety = field(default_factory=Safety)
-    limits: Limits = field(default_factory=Limits)
+    safety: Safety = Safety()
+    limits: Limits = Limits()
     writes_used_today: int | None = None
     known_records: int | None = None

@@ -3,11 +3,9 @@
 Apart from the other entries, so that a plan of a settled state need not load what understands them.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
-import orjson
-
+from reconcile.core.json_text import parse_json
 from reconcile.core.plain import Plain, reader_of
 
 PREFIX: Final = b'{"crc":"'
@@ -16,8 +14,7 @@ ENTRY_FROM: Final = len(PREFIX) + 8 + len(MIDDLE)
 """Where the entry begins in a line of the journal; between `PREFIX` and `MIDDLE` stand eight hex digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedEntry:
+class CommittedEntry(NamedTuple):
     """The state with this serial and digest (SHA-256, hex) holds everything above. Durable before compaction.
 
     Attributes:
@@ -41,8 +38,8 @@ def decode_commit(line: bytes) -> CommittedEntry | None:
     if not (line.startswith(PREFIX) and line.endswith(b"}\n")):
         return None
     try:
-        raw = cast("Plain", orjson.loads(line[ENTRY_FROM:-2]))
-    except orjson.JSONDecodeError:
+        raw = cast("Plain", parse_json(line[ENTRY_FROM:-2]))
+    except ValueError:
         return None
     is_commit = isinstance(cast("object", raw), dict) and raw.get("type") == "committed"
     return reader_of(CommittedEntry)(raw) if is_commit else None

@@ -1,7 +1,6 @@
 """What is wrong with an input, as data: each output format renders it in its own way."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,8 +35,7 @@ class Excerpt(NamedTuple):
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One problem: what, where, and what to do about it.
 
     `code` is stable and in kebab-case. Neither `message` nor `help` ever holds a token. `secret` says that the text at

@@ -1,8 +1,8 @@
 """What a state and its journal say together, as values: the result of the fold (`operations.py`), cheap to load."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.records import Address
 from reconcile.core.state import State
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from reconcile.core.runs import RunSummary
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A write whose outcome is unknown: its intent, what was last seen of it, and when (UTC, ISO 8601)."""
 
     intent: "IntentEntry"
@@ -22,8 +21,7 @@ class Doubt:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """A doubt that was settled, whose request may still take effect late: its invoice is to be listed once more."""
 
     intent: "IntentEntry"
@@ -35,8 +33,7 @@ class Watch:
         return self.resolved.id
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """What a state and its journal say together.
 
     Attributes:
@@ -48,7 +45,7 @@ class Folded:
     """
 
     state: State
-    doubts: Mapping[Address, Doubt] = field(default_factory=dict[Address, Doubt])
+    doubts: Mapping[Address, Doubt] = MappingProxyType({})
     watches: tuple[Watch, ...] = ()
     runs: "tuple[RunSummary, ...]" = ()
     is_ahead: bool = False

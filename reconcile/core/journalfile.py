@@ -15,10 +15,10 @@ import orjson
 from reconcile.core.commit import ENTRY_FROM, MIDDLE, PREFIX
 from reconcile.core.entries import FORMAT_VERSION, Entry
 from reconcile.core.errors import StateError
-from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
+from reconcile.core.plain import NotPlainError, Plain, defaults_of, of_plain, reader_of, to_plain
 from reconcile.core.runs import RunSummary
 
-_ENTRY_TYPES: Final[dict[str, type[Entry]]] = {cls.__dataclass_fields__["type"].default: cls for cls in get_args(Entry)}
+_ENTRY_TYPES: Final[dict[object, type[Entry]]] = {defaults_of(cls)["type"]: cls for cls in get_args(Entry)}
 _CRC_AT: Final = slice(len(PREFIX), len(PREFIX) + 8)
 
 

@@ -1,7 +1,6 @@
 """What all manifests together declare; the types that plan and apply build on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconcile.core.diagnostics import Diagnostic, Location
@@ -31,8 +30,7 @@ class Import(NamedTuple):
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Manifests:
+class Manifests(NamedTuple):
     """Everything declared, or why it is not.
 
     Attributes:

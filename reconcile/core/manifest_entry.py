@@ -6,7 +6,6 @@ here explains anything, and pydantic is not loaded for manifests without mistake
 """
 
 import re
-from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
 from reconcile.core.diagnostics import Location
@@ -128,7 +127,7 @@ def with_late_defaults(record: PaymentToken, defaults: Defaults, *, is_protect_d
         fields["token_version"] = defaults.token_version
     if not is_protect_declared:
         fields["protect"] = defaults.protect
-    return replace(record, **fields)
+    return record._replace(**fields)
 
 
 def is_whole_number(text: str) -> bool:

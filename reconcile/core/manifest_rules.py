@@ -6,7 +6,6 @@ Works on entries that are valid each for itself and returns diagnostics. It must
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import translate
 from itertools import chain
 from typing import NamedTuple
@@ -39,7 +38,6 @@ class PlacedImport(NamedTuple):
     id: Location
 
 
-@dataclass(slots=True)
 class Declared:
     """What was read so far.
 
@@ -49,12 +47,15 @@ class Declared:
         is_complete: No file is missing, so an address that is not here is not declared anywhere.
     """
 
-    records: dict[Address, PaymentToken] = field(default_factory=dict[Address, PaymentToken])
-    broken: dict[Address, Location] = field(default_factory=dict[Address, Location])
-    moved: list[PlacedMove] = field(default_factory=list[PlacedMove])
-    removed: list[PlacedRemoval] = field(default_factory=list[PlacedRemoval])
-    imports: list[PlacedImport] = field(default_factory=list[PlacedImport])
-    is_complete: bool = True
+    __slots__ = ("broken", "imports", "is_complete", "moved", "records", "removed")
+
+    def __init__(self) -> None:
+        self.records: dict[Address, PaymentToken] = {}
+        self.broken: dict[Address, Location] = {}
+        self.moved: list[PlacedMove] = []
+        self.removed: list[PlacedRemoval] = []
+        self.imports: list[PlacedImport] = []
+        self.is_complete = True
 
     def __contains__(self, address: Address) -> bool:
         return address in self.records or address in self.broken
@@ -157,7 +158,8 @@ def _cycles(moved: list[PlacedMove]) -> Iterator[Diagnostic]:
             path[address] = None
             address = following[address]
         if address in path:
-            yield Diagnostic("moved-in-a-circle", _circle(address, following), move.source, "remove one of these moves")
+            help_ = "remove one of these moves; `reconcile state mv` swaps addresses, by way of a third"
+            yield Diagnostic("moved-in-a-circle", _circle(address, following), move.source, help_)
         settled.update(path)
 
 

@@ -189,7 +189,7 @@ class Folding:
                 self._change(entry, is_new=is_new)
             case InDoubtEntry():
                 doubt = self._doubt(entry.operation)
-                self.doubts[entry.operation] = replace(doubt, seen=entry.seen, ids=entry.ids, at=entry.at)
+                self.doubts[entry.operation] = doubt._replace(seen=entry.seen, ids=entry.ids, at=entry.at)
             case AppliedEntry() | NoEffectEntry() | ResolvedEntry():
                 self._settle(entry, is_new=is_new)
             case CheckedEntry():
@@ -198,7 +198,7 @@ class Folding:
     def folded(self) -> Folded:
         """What was laid over the state so far, as a value of its own."""
         return Folded(
-            state=replace(self.state, records=dict(self.records)),
+            state=self.state._replace(records=dict(self.records)),
             doubts={doubt.intent.address: doubt for doubt in self.doubts.values()},
             watches=tuple(self.watches.values()),
             runs=tuple(run.summary() for run in self._runs.values()),
@@ -222,8 +222,11 @@ class Folding:
         took_effect = not isinstance(entry, NoEffectEntry) and entry.id is not None
         is_rejected = isinstance(entry, NoEffectEntry) and entry.proof == "rejected"
         self._count(intent.run, in_doubt=-1, applied=int(took_effect), rejected=int(is_rejected))
+        if took_effect and intent.action != "create":
+            self._count(intent.run, **{f"{intent.action}d": 1})
         if isinstance(entry, ResolvedEntry):
-            self.watches[entry.operation] = Watch(intent, entry)
+            if intent.action == "create":  # a late update or delete makes no second record
+                self.watches[entry.operation] = Watch(intent, entry)
             is_new = is_new and not entry.carried
         if is_new and not isinstance(entry, NoEffectEntry) and entry.id is not None:
             self._write(intent, entry.id, entry.at)
@@ -261,10 +264,10 @@ class Folding:
     def _rename_intents(self, entry: StateChangedEntry) -> None:
         for operation, doubt in self.doubts.items():
             if doubt.intent.address == entry.address:
-                self.doubts[operation] = replace(doubt, intent=replace(doubt.intent, address=entry.to))
+                self.doubts[operation] = doubt._replace(intent=replace(doubt.intent, address=entry.to))
         for operation, watch in self.watches.items():
             if watch.intent.address == entry.address:
-                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))
+                self.watches[operation] = watch._replace(intent=replace(watch.intent, address=entry.to))
 
     def _doubt(self, operation: str) -> Doubt:
         try:

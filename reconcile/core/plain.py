@@ -1,19 +1,16 @@
-"""Frozen dataclasses <-> plain JSON objects, strictly: the border that every file of ours crosses.
+"""Records (named tuples and dataclasses) <-> plain JSON objects, strictly: the border that every file of ours crosses.
 
-The dataclass is the one definition. `to_plain` leaves out what equals its default, so an unmanaged field is absent and
+The class is the one definition. `to_plain` leaves out what equals its default, so an unmanaged field is absent and
 a cleared one is null. `of_plain` has a fast way, which accepts what it is sure of, and a slow way through pydantic over
-the same dataclass, which is loaded only when something is wrong, and says what.
+the same class, which is loaded only when something is wrong, and says what.
 
 This module knows no file and no journal. It must not guess: an unknown field, a missing one, another type is an error.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields
 from functools import cache, partial
 from types import GenericAlias, NoneType
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
-
-import orjson
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from reconcile.core.records import PROVIDERS, Provider, StateRecord
 
@@ -21,16 +18,17 @@ T = TypeVar("T")
 Plain: TypeAlias = dict[str, Any]
 
 _PROVIDER: Final = "regular_payment_provider"
+_RECORDS: Final = frozenset({"record", "before"})
 _ALWAYS: Final = frozenset({"type", "format"})
 _SHAPES_KEPT: Final = 4096
 
 
 class NotPlainError(ValueError):
-    """A JSON object is not what its dataclass says; the message names the fields and shows no value."""
+    """A JSON object is not what its class says; the message names the fields and shows no value."""
 
 
 def to_plain(value: object) -> Plain:
-    """The JSON object of a dataclass, keys sorted, without what equals its default; its `type` is always there."""
+    """The JSON object of a record, keys sorted, without what equals its default; its `type` is always there."""
     plain = {
         name: found
         for name, default in _ordered_fields(type(value))
@@ -39,13 +37,14 @@ def to_plain(value: object) -> Plain:
     provider = plain.get(_PROVIDER)
     if provider is not None:
         plain[_PROVIDER] = provider.name
-    if "record" in plain:
-        plain["record"] = to_plain(plain["record"])
+    for name in _RECORDS & plain.keys():
+        if isinstance(plain[name], StateRecord):
+            plain[name] = to_plain(plain[name])
     return plain
 
 
 def of_plain(cls: type[T], raw: Plain) -> T:
-    """The dataclass of a JSON object.
+    """The record of a JSON object.
 
     Raises:
         NotPlainError: A field is unknown, missing or of another type.
@@ -60,9 +59,10 @@ def explain(cls: type[T], raw: Plain) -> T:
     Raises:
         NotPlainError: As `of_plain`.
     """
+    import orjson
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # slow to load, and needed only for what is wrong
 
-    # The list lets the configuration reach a standard dataclass, which has none of its own.
+    # The list lets the configuration reach the class, which has none of its own.
     listed = cast("type[list[T]]", GenericAlias(list, (cls,)))
     adapter = TypeAdapter(listed, config=ConfigDict(strict=True, extra="forbid"))
     try:
@@ -84,6 +84,8 @@ def _problem(where: tuple[int | str, ...], message: str) -> str:
 def _with_provider_numbers(raw: Plain) -> Plain:
     """`raw` as pydantic expects an enum: by its number, while files name it."""
     changed = {k: _with_provider_numbers(cast("Plain", v)) if isinstance(v, dict) else v for k, v in raw.items()}
+    if isinstance(raw.get("record"), list):
+        changed["record"] = ""  # out of an array pydantic would take the fields by their order
     name = raw.get(_PROVIDER)
     if name is not None:
         changed[_PROVIDER] = PROVIDERS.get(name, "unknown") if isinstance(name, str) else "unknown"
@@ -92,14 +94,25 @@ def _with_provider_numbers(raw: Plain) -> Plain:
 
 @cache
 def _ordered_fields(cls: type) -> list[tuple[str, object]]:
-    found = fields(cast("Any", cls))
-    # A tuple's default is made by no factory, so MISSING is left for required fields, which equal nothing.
-    return sorted(((field.name, field.default) for field in found), key=lambda pair: pair[0])
+    return sorted(defaults_of(cls).items(), key=lambda pair: pair[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """What a dataclass accepts, read from its annotations."""
+_REQUIRED: Final = object()
+"""Stands for the default of a field that has none; equals nothing that a field may hold."""
+
+
+def defaults_of(cls: type) -> dict[str, object]:
+    """Every field with its default."""
+    if issubclass(cls, tuple):
+        named = cast("type[NamedTuple]", cls)
+        return {name: named._field_defaults.get(name, _REQUIRED) for name in named._fields}
+    from dataclasses import MISSING, fields  # a quarter of the time in which a small plan is made: only for the journal
+
+    return {field.name: _REQUIRED if field.default is MISSING else field.default for field in fields(cast("Any", cls))}
+
+
+class _Expected(NamedTuple):
+    """What a class accepts, read from its annotations."""
 
     required: frozenset[str]
     types: dict[str, frozenset[type]]
@@ -144,10 +157,10 @@ def reader_of(cls: type[T]) -> Callable[[Plain], T | None]:
 
 def _expected(cls: type) -> _Expected:
     hints = get_type_hints(cls)
-    found = fields(cast("Any", cls))
-    literals = [(field.name, _literal_values(hints[field.name], field.default)) for field in found]
+    defaults = defaults_of(cls)
+    literals = [(name, _literal_values(hints[name], default)) for name, default in defaults.items()]
     return _Expected(
-        required=frozenset(field.name for field in found if field.default is MISSING),
+        required=frozenset(name for name, default in defaults.items() if default is _REQUIRED),
         types={name: frozenset(_json_types(hint)) for name, hint in hints.items()},
         literals=[(name, values) for name, values in literals if values],
         conversions=[(name, convert) for name, hint in hints.items() for convert in _conversions(hint)],
@@ -173,7 +186,7 @@ def _json_types(hint: object) -> Iterable[type]:
 def _literal_values(hint: object, default: object) -> frozenset[object]:
     values = {v for a in _alternatives(hint) if get_origin(a) is Literal for v in get_args(a) if isinstance(v, str)}
     # An absent field reads as None here, and is fine wherever there is a default.
-    return frozenset(values if default is MISSING else values and {*values, None})
+    return frozenset(values if default is _REQUIRED else values and {*values, None})
 
 
 def _conversions(hint: object) -> Iterable[Callable[[Any], Any]]:

@@ -5,7 +5,7 @@ is decided here.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,18 @@ from reconcile.core.changes import (
     Refusal,
     Selection,
 )
+from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.differences import (
     FingerprintOf,
     TokenComparison,
+    are_alike,
     compare_token,
     field_changes,
     fields_differ,
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price, reads_of_creates
+from reconcile.core.quota import READS_OF_CHANGES, Limits, price, reads_of_creates, whole_pages
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -65,7 +67,7 @@ def make_plan(
         selection: The addresses the plan may speak of.
         limiting: What bounds the plan and prices it.
     """
-    draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection.has)
+    draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection)
     draft.move()
     draft.forget()
     draft.adopt()
@@ -73,7 +75,7 @@ def make_plan(
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety))
+    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety, len(state.records)))
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -87,6 +89,7 @@ def make_plan(
         refusals=refusals,
         cost=_cost(changes, limiting, len(state.records)),
         diagnostics=manifests.diagnostics,
+        hints=tuple(draft.likely_renames()),
     )
 
 
@@ -103,7 +106,7 @@ class _Draft:
         held: dict[Address, StateRecord],
         doubts: "Mapping[Address, Doubt]",
         fingerprint_of: FingerprintOf,
-        is_selected: Callable[[Address], bool],
+        selection: Selection,
     ) -> None:
         self.refusals: list[Refusal] = []
         self.unchanged = 0
@@ -112,7 +115,7 @@ class _Draft:
         self._held = held
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
-        self._is_selected = is_selected
+        self._selection = selection
         self._settled: set[Address] = set()
         self._by_action: dict[Action, list[Change]] = {action: [] for action in Action}
 
@@ -124,7 +127,7 @@ class _Draft:
             source = moved.source
             if source not in self._held and source not in self._doubts:
                 continue  # done already
-            if not self._is_selected(to) or to in self._doubts:
+            if not self._selection.has(to) or to in self._doubts:
                 self._settled.add(source)  # waits for its move; a delete or a create in its place would be a mistake
             elif to in self._held:
                 self._refuse_move(source, to, self._held[to].id)
@@ -150,7 +153,7 @@ class _Draft:
         if not self._manifests.removed:
             return
         for address in sorted(self._held.keys() - self._settled):
-            if not self._is_selected(address) or address in self._doubts:
+            if not self._selection.has(address) or address in self._doubts:
                 continue
             removed = next((r for r in self._manifests.removed if fnmatchcase(address, r.pattern)), None)
             if removed is not None:
@@ -161,7 +164,7 @@ class _Draft:
         owners = {record.id: address for address, record in self._held.items()} if self._manifests.imports else {}
         for wanted in self._manifests.imports:
             owner = owners.get(wanted.id)
-            if owner == wanted.to or wanted.to in self._doubts or not self._is_selected(wanted.to):
+            if owner == wanted.to or wanted.to in self._doubts or not self._selection.has(wanted.to):
                 continue
             self._settled.add(wanted.to)
             taken = self._held.get(wanted.to)
@@ -174,8 +177,9 @@ class _Draft:
             self._add(Change(Action.ADOPT, wanted.to, id=wanted.id, location=wanted.location, declared=declared))
 
     def compare(self) -> None:
+        left_alone = {*self._doubts, *self._settled, *self._selection.leaves_out(self._manifests.records)}
         for address, declared in self._manifests.records.items():
-            if not self._is_selected(address) or address in self._doubts or address in self._settled:
+            if address in left_alone:
                 continue
             held = self._held.get(address)
             if held is None:
@@ -197,12 +201,12 @@ class _Draft:
         token = compare_token(declared, held, self._fingerprint_of)
         if token is _SAME_BY_SOURCE or token is _MAY_HAVE_CHANGED:
             self.compared_by_source += 1
-        fields_changed = fields_differ(declared, held)
-        if fields_changed or token is _CHANGED:
+        is_alike = are_alike(declared, held)  # nearly always, and then there is nothing else to ask
+        if token is _CHANGED or (not is_alike and fields_differ(declared, held)):
             action, reason = Action.UPDATE, ""
         elif token is _MAY_HAVE_CHANGED:
             action, reason = Action.UPDATE, "may update"
-        elif token is _ONLY_RECORDED_DIFFERENTLY or record_differs(declared, held):
+        elif token is _ONLY_RECORDED_DIFFERENTLY or (not is_alike and record_differs(declared, held)):
             action, reason = Action.RECORD, "the state alone"
         else:
             self.unchanged += 1
@@ -217,12 +221,14 @@ class _Draft:
                 reason=reason,
                 declared=declared,
                 held=held,
+                sends_token=isinstance(declared.token_source, str)
+                and (token is _CHANGED or token is _MAY_HAVE_CHANGED),
             )
         )
 
     def retire(self) -> None:
         for address in sorted(self._held.keys() - self._manifests.records.keys() - self._settled):
-            if not self._is_selected(address) or address in self._doubts:
+            if not self._selection.has(address) or address in self._doubts:
                 continue
             held = self._held[address]
             self._add(Change(Action.DELETE, address, id=held.id, held=held, reason="no longer declared"))
@@ -235,7 +241,7 @@ class _Draft:
 
     def name_doubts(self) -> None:
         for address, doubt in sorted(self._doubts.items()):
-            if self._is_selected(address):
+            if self._selection.has(address):
                 declared = self._manifests.records.get(address)
                 self._add(
                     Change(
@@ -248,6 +254,14 @@ class _Draft:
                         doubt=doubt,
                     )
                 )
+
+    def likely_renames(self) -> Iterable[Diagnostic]:
+        creates, deletes = self._by_action[Action.CREATE], self._by_action[Action.DELETE]
+        if not creates or not deletes:
+            return ()
+        from reconcile.core.renames import likely_renames
+
+        return likely_renames(creates, deletes, self._fingerprint_of)
 
     def _add(self, change: Change) -> None:
         self._by_action[change.action].append(change)
@@ -265,25 +279,27 @@ def _to_their_ends(moves: Iterable[Moved]) -> list[tuple[Moved, Address]]:
     return ends
 
 
-def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
+def _limit_refusals(changes: Iterable[Change], safety: Safety, held: int) -> list[Refusal]:
     limits = {Action.CREATE: safety.max_creates, Action.UPDATE: safety.max_updates, Action.DELETE: safety.max_deletes}
     addresses: dict[Action, list[Address]] = {action: [] for action in limits}
     for change in changes:
         if change.action in addresses:
             addresses[change.action].append(change.address)
     return [
-        _over_limit(action, addresses[action], limit)
+        _over_limit(action, addresses[action], limit, held)
         for action, limit in limits.items()
         if limit is not None and len(addresses[action]) > limit
     ]
 
 
-def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal:
+def _over_limit(action: Action, addresses: list[Address], limit: int, held: int) -> Refusal:
     count = len(addresses)
     raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
     excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or leave some out with --exclude"
     plural = "" if count == 1 else "s"
-    message = f"{count:,} {action}{plural}, {limit:,} allowed"
+    noun = "record" if held == 1 else "records"
+    share = "" if action is Action.CREATE else f" ({count:,} of {held:,} {noun}, {100 * count / held:.1f} %)"
+    message = f"{count:,} {action}{plural}, {limit:,} allowed{share}"
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
 
 
@@ -292,11 +308,14 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     writes = sum(change.action in WRITES for change in changes)
     creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
     invoices = len({declared.coworker_invoice_id for declared in creates})
-    reads = reads_of_creates(invoices, max(held, limiting.known_records or 0))
+    known = max(held, limiting.known_records or 0)
+    pages, guarding = whole_pages(invoices, known), reads_of_creates(invoices, known)
+    others = sum(READS_OF_CHANGES.get(change.action, 0) for change in changes)
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=reads < invoices)
+    seconds, days = price(writes, guarding + others, limiting.limits, used or 0, reads_first=guarding if pages else 0)
+    reads = others + (reads_of_creates(invoices, known, seconds, days) if pages else guarding)
     left = max(0, per_day - used) if per_day is not None and used is not None else None
-    return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
+    return Cost(writes, reads, seconds, days, left, is_at_published_limits=limiting.limits == Limits())
 
 
 def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:

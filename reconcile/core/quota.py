@@ -12,7 +12,6 @@ Two rules hold for every window (protocol.md, "The quota is a resource"):
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
@@ -25,13 +24,23 @@ DAY = 86400.0
 ROWS_PER_PAGE = 1000
 """Records that one read of the listing gives at most (nexudus-api.md, "Listing")."""
 
+FEW_INVOICES = 2
+"""So few are read one by one; of more, the number of all records says what is cheaper."""
+
+FRESH_SECONDS = 300.0
+"""How old what the duplicate guard has read may be before it looks for what is new."""
+
+LONGEST_RETRY_AFTER = DAY
+"""Seconds; a server that asks for more is asked again after this."""
+
 _MARGIN = 0.5
 _SPACING_MARGIN = 0.02
 
 _EVEN_UP_TO = HOUR
-# Rhythm is kept over eight slots and only loosely from one to the next, so that waking up late costs no throughput.
-_RHYTHM = 8
+# What is lost by waking up late, or between two short runs, is caught up by slots that are a little closer together.
 _CLOSEST = 0.9
+_CAUGHT_UP = 5.0  # seconds; after a longer pause the rhythm begins anew
+_REMEMBERED = 64  # charges
 
 
 class QuotaError(ReconcileError):
@@ -65,12 +74,14 @@ class Window(NamedTuple):
         return earliest - now
 
     def _next_beat(self, charged: Sequence[float]) -> float:
-        closest = charged[-1] + _CLOSEST * self.interval
-        return max(closest, charged[-_RHYTHM] + _RHYTHM * self.interval) if len(charged) >= _RHYTHM else closest
+        recent = charged[-_REMEMBERED:]
+        due = recent[0]
+        for at in recent:
+            due = (due if at - due <= _CAUGHT_UP else at) + self.interval
+        return max(charged[-1] + _CLOSEST * self.interval, due)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The published limits of an account; None switches one off (nexudus-api.md, "Limits").
 
     Writes count as requests too. `requests_per_second` is published as one per 100 ms, so it is a spacing.
@@ -127,9 +138,7 @@ def writes_used_last_day(charged: Sequence[float], now: float) -> int:
     return len(charged) - bisect_right(charged, now - DAY - _MARGIN)
 
 
-def price(
-    writes: int, reads: int, limits: Limits, used_today: int = 0, *, reads_first: bool = False
-) -> tuple[float, int]:
+def price(writes: int, reads: int, limits: Limits, used_today: int = 0, *, reads_first: int = 0) -> tuple[float, int]:
     """What sending so much takes: seconds of sending at the pace of `next_slot`, and the quota days it touches.
 
     Args:
@@ -137,30 +146,48 @@ def price(
         reads: All others.
         limits: The account's limits; where one is None, it costs nothing.
         used_today: Writes of the last 24 hours, which today's share has already gone to.
-        reads_first: Whether the first write waits for the last read; else they alternate.
+        reads_first: How many of the reads the first write waits for; the others alternate with the writes.
     """
     requests = writes + reads
     if not requests:
         return 0.0, 0
     every, only_writes = request_windows(limits), write_windows(limits)
-    if reads_first:
-        seconds = _filling(every, reads + bool(writes)) + _filling((*every, *only_writes), writes)
-    else:
-        seconds = max(_filling(every, requests), _filling(only_writes, writes))
+    alternating = requests - reads_first
+    seconds = _filling(every, reads_first + bool(alternating))
+    seconds += max(_filling(every, alternating), _filling(only_writes, writes))
     return seconds, max(1, _days(writes, limits.writes_per_day, used_today), _days(requests, limits.requests_per_day))
 
 
 def _filling(windows: Sequence[Window], count: int) -> float:
     """Seconds from the first of `count` charges to the last, each as soon as it fits; no day is waited for."""
-    paces = ((window.interval, min(_RHYTHM, window.limit)) for window in windows if window.seconds <= _EVEN_UP_TO)
-    gaps = max(0, count - 1)
-    # Within a rhythm charges come a little early, and the next rhythm waits for that.
-    return max((interval * (gaps - (1 - _CLOSEST) * (gaps % rhythm)) for interval, rhythm in paces), default=0.0)
+    return max(0, count - 1) * max(
+        (window.interval for window in windows if window.seconds <= _EVEN_UP_TO), default=0.0
+    )
 
 
-def reads_of_creates(invoices: int, known_records: int) -> int:
-    """How many reads the duplicate guard needs: one an invoice, or a count and whole pages where that is fewer."""
-    return min(invoices, ceil(known_records / ROWS_PER_PAGE) + 1)
+def whole_pages(invoices: int, records: int) -> int:
+    """How many pages the duplicate guard reads for so many invoices; 0 where one read an invoice takes fewer."""
+    pages = max(1, ceil(records / ROWS_PER_PAGE))  # that there are none is seen on the first page
+    return pages if FEW_INVOICES < invoices > pages else 0
+
+
+def reads_of_creates(invoices: int, records: int, seconds: float = 0.0, runs: int = 1) -> int:
+    """How many reads the duplicate guard needs.
+
+    Args:
+        invoices: Where something is created.
+        records: How many the account holds, as far as that is known.
+        seconds: How long the creates take; whole pages grow old meanwhile.
+        runs: How many it takes; each begins with pages of its own.
+    """
+    if invoices <= FEW_INVOICES:
+        return invoices
+    pages = whole_pages(invoices, records)
+    return runs * (1 + pages) + int(seconds / FRESH_SECONDS) if pages else 1 + invoices
+
+
+READS_OF_CHANGES = {"adopt": 1, "update": 2, "delete": 1}
+"""How many reads each of them needs: a look at the record before, and after an update another one."""
 
 
 def _days(count: int, per_day: int | None, used: int = 0) -> int:
@@ -169,8 +196,7 @@ def _days(count: int, per_day: int | None, used: int = 0) -> int:
     return ceil((count + min(used, per_day)) / per_day)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowUse:
+class WindowUse(NamedTuple):
     """How full one of the account's windows is.
 
     Attributes:

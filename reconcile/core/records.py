@@ -1,9 +1,8 @@
 """The one kind of record: as declared, as remembered, as observed; and the words they share."""
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from reconcile.core.diagnostics import Location
 
@@ -88,12 +87,11 @@ LITERAL: Final = "literal"
 """The `token_source` of a token that stands in the manifest itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentToken:
+class PaymentToken(NamedTuple):
     """A record as a manifest declares it.
 
     `token_source` says where the token comes from: `env:NAME`, `file:NAME`, `literal`; `None` clears it. `literal` is
-    set for the last of these only, and takes no part in comparisons or representations.
+    set for the last of these only.
     """
 
     address: Address
@@ -104,11 +102,10 @@ class PaymentToken:
     token_source: Managed = UNMANAGED
     token_version: int | None = None
     protect: bool = False
-    literal: Secret | None = field(default=None, repr=False, compare=False)
+    literal: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateRecord:
+class StateRecord(NamedTuple):
     """A record as last applied: what the state remembers of it, and what a plan compares with.
 
     Attributes:
@@ -130,8 +127,7 @@ class StateRecord:
     updated_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedRecord:
+class ObservedRecord(NamedTuple):
     """A record as the API shows it. Its token stays wrapped; None may mean "not filled in" when it came from a list."""
 
     id: int
@@ -139,3 +135,14 @@ class ObservedRecord:
     regular_payment_provider: int | None = None
     notes: str | None = None
     token: Secret | None = None
+
+
+class WholeRecord(NamedTuple):
+    """A record as it was read by its id, with all that the API said of it, known to us or not.
+
+    Attributes:
+        text: The JSON object as it came, to the byte; it holds the token.
+    """
+
+    observed: ObservedRecord
+    text: Secret

@@ -1,8 +1,7 @@
 """A run as the history shows it, and while it is being counted. Values only."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconcile.core.times import from_iso
 
@@ -10,12 +9,12 @@ if TYPE_CHECKING:
     from reconcile.core.entries import Entry, FinishedEntry, RunEntry
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(NamedTuple):
     """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
 
-    `finished_at` and `exit_code` are None for a run that was killed; `plan_file` is the digest of the saved plan that
-    it carried out, if it was one.
+    `finished_at` and `exit_code` are None for a run that was killed. `applied` counts every write that took effect,
+    `updated` and `deleted` those of them that created nothing. `plan_file` is the digest of the saved plan that it
+    carried out, if it was one.
     """
 
     run: str
@@ -33,11 +32,19 @@ class RunSummary:
     rejected: int = 0
     in_doubt: int = 0
     unattempted: int = 0
+    updated: int = 0
+    deleted: int = 0
     plan_file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunWrites:
+class PastRun(NamedTuple):
+    """A run, and whether it is still under way; None where that cannot be told, as it began on another host."""
+
+    run: RunSummary
+    is_under_way: bool | None = False
+
+
+class RunWrites(NamedTuple):
     """When the writes of one run were charged, and to whose quota; seconds since the epoch, ascending."""
 
     account: str

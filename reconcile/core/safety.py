@@ -1,10 +1,9 @@
 """How much a plan may change before it is refused. On its own, because every command reads it with the settings."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Safety:
+class Safety(NamedTuple):
     """The most changes of a kind that a plan may hold; None is no limit (product.md, "Settings")."""
 
     max_creates: int | None = None

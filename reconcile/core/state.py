@@ -1,13 +1,13 @@
 """The state: which record each address became. Lineage says whose it is, serial how often it was written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from reconcile.core.records import Address, StateRecord
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What is remembered between runs.
 
     Attributes:
@@ -19,9 +19,9 @@ class State:
     lineage: str
     serial: int = 0
     tool_version: str = ""
-    records: Mapping[Address, StateRecord] = field(default_factory=dict[Address, StateRecord])
+    records: Mapping[Address, StateRecord] = MappingProxyType({})
 
 
 def next_state(state: State, tool_version: str) -> State:
     """The same records, to be written as the following serial."""
-    return replace(state, serial=state.serial + 1, tool_version=tool_version)
+    return state._replace(serial=state.serial + 1, tool_version=tool_version)

@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
-import orjson
-
 from reconcile.core.errors import StateError
+from reconcile.core.json_text import json_codec
 from reconcile.core.plain import NotPlainError, Plain, of_plain, reader_of, to_plain
 from reconcile.core.records import MAX_ID, Address, StateRecord, is_address
 from reconcile.core.state import State
@@ -29,6 +28,8 @@ _RESTORE: Final = "restore state.json.backup, or a copy of the whole state folde
 
 def dump_state(state: State) -> bytes:
     """The bytes of a state; the same state always gives the same bytes."""
+    import orjson
+
     head = b'{"lineage":%b,"records":{' % orjson.dumps(state.lineage)
     tail = b'},"serial":%d,"tool_version":%b,"version":%d}\n' % (
         state.serial,
@@ -69,47 +70,50 @@ def _load_canonical(data: bytes) -> State | None:
         return None
     records: dict[Address, StateRecord] = {}
     try:
-        keys = len(_HEAD) + _read_records(data, start, end, records)
+        _read_records(data, start, end, records)
     except (ValueError, AttributeError, TypeError):
-        return None
-    if data.endswith(b",\n", start, end) or not _has_single_keys(data, keys):
         return None
     return State(head["lineage"], head["serial"], head["tool_version"], records)
 
 
-def _read_records(data: bytes, start: int, end: int, records: dict[Address, StateRecord]) -> int:
-    """Fills `records` from canonical lines, and counts the keys in them.
+def _read_records(data: bytes, start: int, end: int, records: dict[Address, StateRecord]) -> None:
+    """Fills `records` from canonical lines: those that are written again as they are.
+
+    So no object names a key twice, of which a parser would keep only the last, and nothing is written in another way.
 
     Raises:
         ValueError, AttributeError, TypeError: It is in doubt.
     """
-    accept, parse = reader_of(StateRecord), orjson.loads
-    keys = addresses = 0
+    accept, (parse, write) = reader_of(StateRecord), json_codec(end - start)
+    addresses = 0
     while start < end:
         lines_end = data.index(b"\n", min(start + _BYTES_AT_A_TIME, end - 1)) + 1
         if lines_end < end and not data.endswith(b",\n", start, lines_end):
             raise ValueError(start)
-        parsed: dict[Address, Plain] = parse(b"{%b}" % data[start:lines_end].removesuffix(b"\n").removesuffix(b","))
+        lines = b"{%b}" % data[start:lines_end].removesuffix(b"\n").removesuffix(b"," if lines_end < end else b"")
+        parsed: dict[Address, Plain] = parse(lines)
+        if write(parsed) != lines.replace(b",\n", b","):
+            raise ValueError(start)
         addresses += len(parsed)
         for address, raw in parsed.items():
-            keys += 1 + len(raw)
             record = accept(raw)
             if record is None or not _is_sound(address, record):
                 raise ValueError(address)
             records[address] = record
         start = lines_end
-    if len(records) != addresses:  # named twice, in different lots; within one, the count of keys tells
+    if len(records) != addresses:  # named twice, in different lots
         raise ValueError(addresses)
-    return keys
 
 
 def _canonical_head(framed: bytes) -> Plain | None:
     """The first and the last line of a canonical file, which together are the same file without its records."""
+    parse, write = json_codec(len(framed))
     try:
-        found = orjson.loads(framed)
-    except orjson.JSONDecodeError:
+        found = parse(framed)
+    except ValueError:
         return None
-    head: Plain = cast("Plain", found) if isinstance(found, dict) else {}
+    is_canonical = isinstance(found, dict) and write(found) == framed.replace(b"\n", b"")
+    head: Plain = cast("Plain", found) if is_canonical else {}
     return head if _is_head(head) and head["version"] == VERSION and not head["records"] else None
 
 
@@ -128,19 +132,6 @@ def _is_sound(address: Address, record: StateRecord) -> bool:
     return 0 < record.id <= MAX_ID and 0 < record.coworker_invoice_id <= MAX_ID and is_address(address)
 
 
-def _has_single_keys(data: bytes, keys: int) -> bool:
-    """Whether no object names a key twice, of which a parser would keep only the last.
-
-    Inside a string a quote follows a backslash, so every other `":` ends a key. A key with white space before its colon
-    would escape this count, so outside of strings there may be none.
-    """
-    has_escapes = b"\\" in data
-    escaped_ends = data.count(b'\\":') if has_escapes else 0
-    escaped_gaps = data.count(b'\\" ') if has_escapes else 0
-    is_spaced = b"\t" in data or b"\r" in data or data.count(b'" ') != escaped_gaps
-    return not is_spaced and data.count(b'":') - escaped_ends == keys
-
-
 def _load_carefully(data: bytes, upgrades: Mapping[int, Upgrade]) -> State:
     """The same, one question after another, each with its own answer to a person."""
     head = _upgraded(_parse(data), upgrades)
@@ -152,6 +143,8 @@ def _load_carefully(data: bytes, upgrades: Mapping[int, Upgrade]) -> State:
 
 def _parse(data: bytes) -> Plain:
     import json  # tells duplicate keys and lines, which the fast parser cannot
+
+    import orjson
 
     if not data.strip():
         raise _corrupt("state.json is empty")

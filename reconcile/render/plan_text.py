@@ -44,12 +44,13 @@ def plan_as_text(plan: Plan, *, full: bool = False, style: Style | None = None) 
 def summary_lines(plan: Plan, style: Style) -> list[str]:
     """The counts, the cost and the refusals: what stands below the changes."""
     lines = [_headline(plan, style)]
-    if plan.cost.writes:
+    if plan.cost.writes or plan.cost.reads:
         lines.append(_cost_line(plan.cost))
     if plan.compared_by_source:
         tokens = counted(plan.compared_by_source, "token")
         lines.append(f"{tokens} compared by source and version only: the value or the fingerprint key is not at hand.")
     lines.extend(_refusal_line(refusal, style) for refusal in plan.refusals)
+    lines.extend(f"{style.paint('Hint', 'yellow')}: {escaped(h.message)}; {escaped(h.help)}." for h in plan.hints)
     return lines
 
 
@@ -73,8 +74,9 @@ def _cost_line(cost: Cost) -> str:
     requests = counted(cost.writes, "write") + (f", {counted(cost.reads, 'read')}" if cost.reads else "")
     days = f"over {cost.days:,} days" if cost.days > 1 else ""
     spent = " ".join(filter(None, (duration(cost.seconds) if cost.seconds else "", days)))
-    left = f" · {cost.writes_left_today:,} writes left today" if cost.writes_left_today is not None else ""
-    time = f" · {spent} at the limits in the settings" if spent else ""
+    left = f" · {counted(cost.writes_left_today, 'write')} left today" if cost.writes_left_today is not None else ""
+    limits = "the published limits" if cost.is_at_published_limits else "the limits in the settings"
+    time = f" · {spent} at {limits}" if spent else ""
     return f"Cost: {requests}{time}{left}."
 
 

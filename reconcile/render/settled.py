@@ -18,23 +18,35 @@ def _settlement_lines(settlements: Sequence[Settlement], style: Style) -> Iterab
     for settlement in settlements:
         intent = settlement.doubt.intent
         what = f"  {intent.address}  invoice {intent.coworker_invoice_id}, sent {minute(intent.at)}: "
-        if settlement.verdict == "adopted":
-            yield f"{style.paint('settled', 'green')}{what}it exists as id {settlement.id}, adopted"
-        elif settlement.verdict == "not_created":
-            yield f"{style.paint('settled', 'green')}{what}it was not created, and may be sent again"
+        if settlement.verdict != "open":
+            yield f"{style.paint('settled', 'green')}{what}{_verdict(settlement)}"
         else:
             yield f"{style.paint('in doubt', 'magenta')}{what}{escaped(settlement.words)}{_to_look_at(settlement)}"
+
+
+def _verdict(settlement: Settlement) -> str:
+    action = settlement.doubt.intent.action
+    if settlement.verdict == "adopted":
+        done = {"create": "it exists as id {}, adopted", "update": "id {} was updated", "delete": "id {} was deleted"}
+        return done[action].format(settlement.id)
+    return f"it was not {action}d, and may be sent again"
 
 
 def _to_look_at(settlement: Settlement) -> str:
     if not settlement.ids:
         return ""
     address, listed = settlement.doubt.intent.address, ", ".join(map(str, settlement.ids))
+    if settlement.doubt.intent.id is not None:
+        return f" (id {listed}). Say whether it was done: `reconcile resolve {address} --adopt ID`, or `--not-created`"
     return f": {listed}. Say which: `reconcile resolve {address} --adopt ID`, or `--not-created`"
 
 
 def _twin_lines(twins: Sequence[Twin], style: Style) -> Iterable[str]:
     for twin in twins:
+        if twin.is_orphan:
+            what = f"{twin.address}  invoice {twin.coworker_invoice_id}: id {twin.ids[0]} took effect after all"
+            yield f"{style.paint('late record', 'red')}  {what}, and nobody owns it; delete it in Nexudus, or import it"
+            continue
         listed = " and ".join(map(str, twin.ids))
         what = f"{twin.address}  invoice {twin.coworker_invoice_id}: exists as {listed}"
         yield f"{style.paint('late twin', 'red')}  {what}; {twin.ids[0]} is the state's, delete the other in Nexudus"
@@ -61,6 +73,7 @@ def settlement_as_json(settlement: Settlement) -> dict[str, object]:
     intent = settlement.doubt.intent
     return {
         "address": intent.address,
+        "action": intent.action,
         "coworker_invoice_id": intent.coworker_invoice_id,
         "verdict": settlement.verdict,
         "id": settlement.id,
@@ -70,5 +83,5 @@ def settlement_as_json(settlement: Settlement) -> dict[str, object]:
 
 
 def twin_as_json(twin: Twin) -> dict[str, object]:
-    """A late twin; the first of its ids is the one in the state."""
+    """A late twin; the first of its ids is the one in the state. A late record that no address owns is the only one."""
     return {"address": twin.address, "coworker_invoice_id": twin.coworker_invoice_id, "ids": list(twin.ids)}

@@ -121,15 +121,15 @@ def test_places_stand_below_one_another_even_when_one_line_is_very_long() -> Non
 
 def test_a_cost_over_days_with_reads_says_what_is_left_today() -> None:
     made = plan(manifests(declare("a")))
-    costly = Plan(**{name: getattr(made, name) for name in made.__slots__} | {"cost": Cost(6206, 12, 6218, 2, 3180)})
+    costly = Plan(**{name: getattr(made, name) for name in made._fields} | {"cost": Cost(6206, 12, 6218, 2, 3180)})
     assert summary_lines(costly, Style())[1] == (
-        "Cost: 6,206 writes, 12 reads · 1 h 44 min over 2 days at the limits in the settings · 3,180 writes left today."
+        "Cost: 6,206 writes, 12 reads · 1 h 44 min over 2 days at the published limits · 3,180 writes left today."
     )
 
 
 def test_a_cost_without_limits_names_no_time() -> None:
     made = plan(manifests(declare("a")))
-    free = Plan(**{name: getattr(made, name) for name in made.__slots__} | {"cost": Cost(1, 0, 0.0, 1, None)})
+    free = Plan(**{name: getattr(made, name) for name in made._fields} | {"cost": Cost(1, 0, 0.0, 1, None)})
     assert summary_lines(free, Style())[1] == "Cost: 1 write."
 
 
@@ -162,7 +162,7 @@ def test_huge_addresses_and_places_leave_the_others_readable() -> None:
 def test_a_change_without_its_sides_still_prints() -> None:
     made = plan(manifests())
     bare = tuple(Change(action, "a", moved_from="b") for action in Action)
-    odd = Plan(**{name: getattr(made, name) for name in made.__slots__} | {"changes": bare})
+    odd = Plan(**{name: getattr(made, name) for name in made._fields} | {"changes": bare})
     assert len(plan_as_text(odd).splitlines()) == len(bare) + 2
     assert [change["action"] for change in as_json(odd)["changes"]] == [str(action) for action in Action]
 
@@ -170,7 +170,7 @@ def test_a_change_without_its_sides_still_prints() -> None:
 def test_json_never_holds_a_token_and_carries_diagnostics() -> None:
     made = plan(manifests(declare("a", token_source="literal")))
     warning = Diagnostic("literal-token", "a token", Location("m.yaml", 3, 7), "use env", Severity.WARNING)
-    shown = as_json(Plan(**{name: getattr(made, name) for name in made.__slots__} | {"diagnostics": (warning,)}))
+    shown = as_json(Plan(**{name: getattr(made, name) for name in made._fields} | {"diagnostics": (warning,)}))
     assert shown["diagnostics"][0]["code"] == "literal-token"
     assert shown["changes"][0]["fields"][1:] == [
         {"name": "token", "before": None, "after": "literal", "sensitive": True}

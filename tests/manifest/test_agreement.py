@@ -14,9 +14,9 @@ from reconcile.adapters.manifest_files import load_manifests
 from reconcile.adapters.yaml_reader import parse_document
 from reconcile.core.diagnostics import Location, Severity
 from reconcile.core.manifest_collect import _SHAPES
-from reconcile.core.manifest_entry import NO_DEFAULTS, obvious_record
-from reconcile.core.manifest_examine import declared_record, examine
-from reconcile.core.manifest_schema import Manifest, RecordItem, json_schema
+from reconcile.core.manifest_entry import NO_DEFAULTS, obvious_defaults, obvious_record, with_late_defaults
+from reconcile.core.manifest_examine import declared_defaults, declared_record, examine
+from reconcile.core.manifest_schema import DefaultsItem, Manifest, RecordItem, json_schema
 from reconcile.core.nodes import MappingNode
 from reconcile.core.records import PROVIDERS, PaymentToken, Provider
 
@@ -82,16 +82,42 @@ def test_what_the_fast_path_accepts_the_models_accept_with_an_equal_record(
         same_record(record, declared_record(item, "a", record.location, NO_DEFAULTS))
 
 
+default_key = st.sampled_from(["regular_payment_provider", "notes", "protect", "token_from", "token", "x"])
+defaults = st.dictionaries(default_key, st.one_of(scalar, scalar, collection, source), max_size=4)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(defaults, st.sampled_from(["", "A"]))
+def test_the_fast_path_of_defaults_accepts_what_the_models_accept_with_equal_defaults(
+    fields: dict[str, Any], env_prefix: str
+) -> None:
+    node, problems = parse_document(written(fields).encode(), "m.yaml")
+    if not isinstance(node, MappingNode) or problems:
+        return
+    fast = obvious_defaults(node, env_prefix)
+    item = examine(DefaultsItem, node, AT, env_prefix)
+
+    if fast is not None:
+        assert isinstance(item, DefaultsItem), item
+        assert fast == declared_defaults(item)
+        assert type(fast.regular_payment_provider) is type(declared_defaults(item).regular_payment_provider)
+    if isinstance(item, DefaultsItem):
+        record = record_through_the_loader("{coworker_invoice_id: 1}", env_prefix, f"defaults: {written(fields)}\n")
+        bare = PaymentToken("a", record.location, 1)
+        expected = with_late_defaults(bare, declared_defaults(item), is_protect_declared=False)
+        same_record(record, expected)
+
+
 def same_record(one: PaymentToken, other: PaymentToken) -> None:
-    assert one == other
+    assert one._replace(literal=None) == other._replace(literal=None)
     assert type(one.regular_payment_provider) is type(other.regular_payment_provider)
     assert (one.literal and one.literal.reveal()) == (other.literal and other.literal.reveal())
 
 
-def record_through_the_loader(text: str, env_prefix: str = "") -> PaymentToken:
+def record_through_the_loader(text: str, env_prefix: str = "", before: str = "") -> PaymentToken:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "m.yaml").write_text(f"payment_tokens: {{a: {text}}}\n", encoding="utf-8", newline="")
+        (root / "m.yaml").write_text(f"{before}payment_tokens: {{a: {text}}}\n", encoding="utf-8", newline="")
         manifests = load_manifests(root, root=root, env_prefix=env_prefix)
         assert [found for found in manifests.diagnostics if found.severity is Severity.ERROR] == []
         return manifests.records["a"]

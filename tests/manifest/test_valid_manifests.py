@@ -53,7 +53,7 @@ imports:
     manifests = loaded(root)
 
     here = "manifests/m.yaml"
-    assert list(manifests.records.values()) == [
+    assert [record._replace(literal=None) for record in manifests.records.values()] == [
         PaymentToken(
             "inv-1001", Location(here, 4, 3), 1001, Provider.GoCardless, "March renewal", "env:INV_1001_TOKEN"
         ),

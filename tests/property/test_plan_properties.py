@@ -1,7 +1,6 @@
 """What holds of every plan, whatever is declared and remembered."""
 
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from acting import START, Stage, fingerprint_of
@@ -68,7 +67,7 @@ def test_a_record_is_lost_to_no_two_changes_and_every_one_is_accounted_for(situa
 
 def creates_and_state_alone(result: Plan) -> Plan:
     """The part of a plan that an apply carries out today."""
-    return replace(result, changes=tuple(result.having(Action.CREATE, *STATE_ONLY)))
+    return result._replace(changes=tuple(result.having(Action.CREATE, *STATE_ONLY)))
 
 
 @settings(deadline=None)
@@ -105,8 +104,7 @@ def _as_declared(record: StateRecord, declared: PaymentToken | None, tokens: dic
     if declared is None:
         return record
     fingerprint = fingerprint_of(tokens)(declared)
-    return replace(
-        record,
+    return record._replace(
         coworker_invoice_id=declared.coworker_invoice_id,
         regular_payment_provider=_or(declared.regular_payment_provider, record.regular_payment_provider),
         notes=_or(declared.notes, record.notes),

@@ -1,7 +1,5 @@
 """Doubts are settled by reading, and by nothing else (protocol.md, "Settling doubt")."""
 
-from dataclasses import replace
-
 import pytest
 from acting import START
 from doubting import Scene
@@ -154,7 +152,7 @@ def test_a_verdict_that_cannot_be_written_is_not_acted_on(scene: Scene) -> None:
 def test_an_answer_with_the_id_of_another_record_is_asked_about(scene: Scene) -> None:
     scene.owned.add(5)
     scene.hold(9, "a")
-    (settled,) = scene.settle(replace(scene.sent("a"), ids=(5,)))
+    (settled,) = scene.settle(scene.sent("a")._replace(ids=(5,)))
     assert (settled.verdict, settled.ids, scene.verdicts) == ("open", (5, 9), [])
 
 

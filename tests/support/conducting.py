@@ -6,7 +6,7 @@ The one place that knows how `app/change.py` wires a run together, so that a cam
 import contextlib
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -179,4 +179,4 @@ def ends(conductor: Conductor, declared: Manifests, **options: Any) -> Report | 
 def declared_all(records: Sequence[PaymentToken], **more: Any) -> Manifests:
     """Manifests that declare these."""
     made = declaring(*records, **more)
-    return replace(made, digest=f"sha256:{len(records)}")
+    return made._replace(digest=f"sha256:{len(records)}")

@@ -65,7 +65,7 @@ class MemoryBackend:
     def read_state(self) -> StoredState | None:
         self.reads.append("state")
         data = self.store.state
-        return None if data is None else StoredState(data, hashlib.sha256(data).hexdigest())
+        return None if data is None else StoredState(data, hashlib.sha256(data).hexdigest)
 
     def write_state(self, data: bytes, *, expected: str | None) -> str:
         there = self.read_state()

@@ -15,7 +15,7 @@ def test_deletes_are_refused_unless_they_are_allowed() -> None:
     made = plan(manifests(), {"inv-7702": held(1)})
     (refusal,) = made.refusals
     assert (refusal.rule, refusal.addresses) == ("max-deletes", ("inv-7702",))
-    assert refusal.message == "1 delete, 0 allowed"
+    assert refusal.message == "1 delete, 0 allowed (1 of 1 record, 100.0 %)"
     assert refusal.help == "go on with --allow-deletes 1, or --exclude inv-7702"
     assert outline(made) == [("delete", "inv-7702")]
     assert rules(plan(manifests(), {"inv-7702": held(1)}, max_deletes=1)) == []
@@ -126,7 +126,7 @@ def test_the_plan_id_tells_what_a_token_compared_as() -> None:
 def test_a_plan_prices_itself_at_the_limits() -> None:
     many = manifests(*(declare(f"inv-{n}", n) for n in range(1, 151)))
     cost = plan(many).cost
-    assert (cost.writes, cost.reads, cost.days, cost.writes_left_today) == (150, 1, 1, None)
+    assert (cost.writes, cost.reads, cost.days, cost.writes_left_today) == (150, 2, 1, None)
     assert cost.seconds == pytest.approx(150, rel=0.02)
     assert plan(many, limits=Limits(writes_per_day=100)).cost.days == 2
     used = plan(many, limits=Limits(writes_per_day=200), used_today=80).cost

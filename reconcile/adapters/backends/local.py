@@ -53,7 +53,7 @@ class LocalBackend:
     def read_state(self) -> StoredState | None:
         """The state with the SHA-256 of its bytes as version, or None when there is none yet."""
         data = self._read(self._state)
-        return None if data is None else StoredState(data, hashlib.sha256(data).hexdigest())
+        return None if data is None else StoredState(data, lambda: _digest(data))
 
     def write_state(self, data: bytes, *, expected: str | None) -> str:
         """Keeps what is there as the backup, then replaces it, and returns the new version."""
@@ -68,7 +68,7 @@ class LocalBackend:
         if there is not None:
             write_private_file(self._backup, there.data, self._files)
         write_private_file(self._state, data, self._files)
-        return hashlib.sha256(data).hexdigest()
+        return _digest(data)
 
     def read_backup(self) -> bytes | None:
         """The state before the last write."""
@@ -211,3 +211,7 @@ class LocalBackend:
         with translated(self._folder, "tidy"):
             for left_over in self._folder.glob(".*.new"):
                 self._files.unlink(left_over)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -9,7 +9,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -147,7 +146,7 @@ def one_goes_on_while_the_other_writes(course: Course) -> None:
 def one_was_on_another_host(course: Course) -> None:
     left = LockInfo("left-behind-1", "apply", "bea", "another-host", 4242, "2026-03-02T10:14:00Z")
     course.lock.parent.mkdir(0o700)
-    course.lock.write_text(json.dumps(asdict(left)) + "\n", encoding="utf-8")
+    course.lock.write_text(json.dumps(left._asdict()) + "\n", encoding="utf-8")
     refused = course.apply(ONE, "--lock-timeout", course.random.choice(["0", "0.1"]))
     assert refused.wait() == 6
     assert "another-host" in refused.said()

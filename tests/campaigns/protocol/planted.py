@@ -25,12 +25,16 @@ def bug(name: str, file: str, text: str, other: str, tests: tuple[str, ...] = KI
 
 
 CREATE = "apply/create.py"
+WRITE = "apply/write.py"
 SETTLE = "apply/settle.py"
 OUTCOMES = "core/outcomes.py"
 OPERATIONS = "core/operations.py"
 JUDGE = "core/settling.py"
 JOURNAL = "journal.py"
 RUN = "apply/run.py"
+
+SETTLE_TIME = " + settle_seconds"
+SETTLED = f"passed >= from_iso(intent.deadline) - from_iso(intent.at){SETTLE_TIME}"
 
 BUGS = [
     bug("drop the journal's sync", "adapters/files.py", "            files.sync_content(fd)\n", "", TABLE),
@@ -44,19 +48,19 @@ BUGS = [
     bug(
         "say committed, then write the state",
         JOURNAL,
-        "            digest = self._write_state(replace",
-        "            self._say_commit('')\n            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
+        "            self._say_commit('')\n            digest = self._write_state(before._replace",
     ),
     bug(
         "empty the journal, then write the state",
         JOURNAL,
-        "            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
         "            self._replace([HeaderEntry(before.lineage, before.serial)])\n"
-        "            digest = self._write_state(replace",
+        "            digest = self._write_state(before._replace",
     ),
     bug(
         "forget to write an outcome down",
-        CREATE,
+        WRITE,
         "        self._record(intent, self._entry_for(intent.operation, outcome))\n",
         "",
     ),
@@ -80,15 +84,20 @@ BUGS = [
     ),
     bug(
         "believe an id that is known",
-        CREATE,
-        "classify(seen, self._is_known)",
-        "classify(seen, lambda _: False)",
+        WRITE,
+        "classify(seen, self._is_known, ",
+        "classify(seen, lambda _: False, ",
         TABLE,
     ),
     bug("do not ask about an id that is known", JUDGE, "    if elsewhere:\n", "    if False:\n", TABLE),
-    bug("believe absence at once", JUDGE, "return seen >= deadline + settle_seconds", "return True"),
+    bug("believe absence at once", JUDGE, f"return {SETTLED}", "return True"),
+    bug("believe absence at the deadline", JUDGE, f"return {SETTLED}", f"return {SETTLED.removesuffix(SETTLE_TIME)}"),
     bug(
-        "believe absence at the deadline", JUDGE, "return seen >= deadline + settle_seconds", "return seen >= deadline"
+        "compare clocks instead of their progress",
+        JUDGE,
+        "from_iso(intent.server_at or intent.at)",
+        "from_iso(intent.at)",
+        LATE,
     ),
     bug("settle with one listing", SETTLE, "    second = _Reading(ripe, tools)\n", "    second = first\n"),
     bug(
@@ -116,8 +125,8 @@ BUGS = [
     bug(
         "keep no baseline",
         CREATE,
-        "self._try(change, replace(draft, baseline=found.baseline))",
-        "self._try(change, draft)",
+        "self._ready(replace(draft, baseline=found.baseline), ",
+        "self._ready(draft, ",
     ),
     Bug(
         "adopt what another address owns",
@@ -138,34 +147,37 @@ BUGS = [
     bug("adopt one of several", JUDGE, "    if len(full) == 1:", "    if full:"),
     bug(
         "retry what is in doubt",
-        CREATE,
+        WRITE,
         '                return Result("in_doubt", change, words=seen)',
         "                return None",
     ),
     bug(
-        "do not stop at an id that is known", CREATE, "                if stop:\n", "                if False:\n", TABLE
+        "do not stop at an id that is known", WRITE, "                if stop:\n", "                if False:\n", TABLE
     ),
     bug(
         "do not look at the lock before sending",
-        CREATE,
+        WRITE,
         "        if not self._tools.lock.is_held():\n            self._tally.end(LOCK_LOST)\n            return None",
         "        if False:\n            return None",
     ),
     bug(
         "send what has grown stale",
-        CREATE,
-        "self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
+        WRITE,
+        "self._passed_since(intent) > SENT_WITHIN",
         "False",
         LATE,
     ),
     Bug(
         "write the intent after sending",
         (
-            (CREATE, "        self._tools.journal.append(intent)\n", ""),
+            (WRITE, "        self._tools.journal.append(intent)\n", ""),
             (
-                CREATE,
-                "        return self._judge(seen)\n",
-                "        self._tools.journal.append(intent)\n        return self._judge(seen)\n",
+                WRITE,
+                "        return self._judge(intent, send())\n",
+                (
+                    "        seen = send()\n        self._tools.journal.append(intent)\n"
+                    "        return self._judge(intent, seen)\n"
+                ),
             ),
         ),
     ),
@@ -216,11 +228,11 @@ BUGS = [
         "return rows",
         TABLE,
     ),
-    bug("ignore Retry-After", CREATE, "            self._tools.pace.pause(seconds)\n", "            pass\n"),
+    bug("ignore Retry-After", WRITE, "            self._tools.pace.pause(seconds)\n", "            pass\n"),
     bug(
         "adopt without writing it down",
         SETTLE,
-        "        self._tools.journal.append(_resolved(doubt.intent, self._tools, record_id, (record_id,)))\n",
+        "        self._tools.journal.append(resolved(doubt.intent, self._tools, record_id, (record_id,)))\n",
         "",
     ),
     bug(
@@ -240,7 +252,7 @@ BUGS = [
     bug(
         "leave a rename's doubt behind",
         OPERATIONS,
-        "                self.doubts[operation] = replace(doubt, intent=replace(doubt.intent, address=entry.to))\n",
+        "                self.doubts[operation] = doubt._replace(intent=replace(doubt.intent, address=entry.to))\n",
         "                pass\n",
         LATE,
     ),
@@ -253,15 +265,15 @@ BUGS = [
     ),
     bug(
         "trust a clock that is slow",
-        CREATE,
-        "return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)",
-        "return self._tools.clock.now()",
+        WRITE,
+        'server_at=iso(server_now) if server_now is not None else "",',
+        'server_at="",',
         LATE,
     ),
     bug(
         "leave a rename's watch behind",
         OPERATIONS,
-        "                self.watches[operation] = replace(watch, intent=replace(watch.intent, address=entry.to))\n",
+        "                self.watches[operation] = watch._replace(intent=replace(watch.intent, address=entry.to))\n",
         "                pass\n",
         LATE,
     ),
@@ -275,8 +287,8 @@ BUGS = [
     bug(
         "believe an id whatever else is said",
         "core/outcomes.py",
-        'envelope.get("WasSuccessful") is not True or envelope.get("Errors")',
-        "False",
+        'answer.status == 200 and envelope.get("WasSuccessful") is True and not envelope.get("Errors")',
+        "True",
         HOSTILE,
     ),
 ]

@@ -77,7 +77,7 @@ class Machine(RuleBasedStateMachine):
         source = self.drawn().choice(list(self.declared))
         self.addresses += 1
         to = f"n{self.addresses}"
-        self.declared[to] = replace(self.declared.pop(source), address=to)
+        self.declared[to] = self.declared.pop(source)._replace(address=to)
         self.moved.append((source, to))
 
     @precondition(lambda self: self.declared)
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
     def protect(self) -> None:
         address = self.drawn().choice(list(self.declared))
         record = self.declared[address]
-        self.declared[address] = replace(record, protect=not record.protect)
+        self.declared[address] = record._replace(protect=not record.protect)
 
     @rule()
     def apply_in_peace(self) -> None:

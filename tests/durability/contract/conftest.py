@@ -1,7 +1,7 @@
 """The backends that the contract is put to; a later one adds a `Room` of its own, and every test here runs on it."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -30,7 +30,7 @@ def local_room(tmp_path: Path) -> Room:
 
     def leave_lock(info: LockInfo) -> None:
         folder.mkdir(exist_ok=True)
-        (folder / "lock").write_bytes(orjson.dumps(asdict(info)))
+        (folder / "lock").write_bytes(orjson.dumps(info._asdict()))
 
     return Room(LocalBackend(folder), lambda: LocalBackend(folder), leave_lock)
 

@@ -1,14 +1,16 @@
-"""The fast ways agree with pydantic over the same dataclasses, and what is written reads back."""
+"""The fast ways agree with pydantic over the same classes, two JSON parsers agree, and what is written reads back."""
 
 from typing import get_args, get_type_hints
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_entries import failure_of
 
 from reconcile.core.entries import Entry
 from reconcile.core.journalfile import Decoded, decode, encode
+from reconcile.core.json_text import json_codec, json_parser
 from reconcile.core.plain import NotPlainError, explain, reader_of, to_plain
 from reconcile.core.records import ADDRESS_PATTERN, MAX_ID, UNMANAGED, Provider, StateRecord
 from reconcile.core.state import State
@@ -68,6 +70,55 @@ def test_a_state_reads_back_and_is_written_the_same_again(state):
     assert dump_state(load_state(data)) == data
     # What a person reformatted takes the other way, to the same end.
     assert load_state(orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2)) == state
+
+
+@settings(max_examples=20)
+@given(STATES)
+def test_a_large_state_reads_back_too(state):
+    pad = StateRecord(1, 1, notes="x" * 300_000)
+    large = state._replace(records={**state.records, "pad": pad})
+    assert load_state(dump_state(large)) == large
+
+
+ODD = [
+    b"NaN", b"-Infinity", b"[1e999]", b"-0", b"01", b"1.", b"18446744073709551615", b"18446744073709551616", b"'a'",
+    b"-9223372036854775808", b"-9223372036854775809", rb'"\ud800"', rb'"\ud83d\ude00"', rb'"\u0000"', b'"\x00"',
+    b'"\n"', b'"\x7f"', b'"\xff"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", b"\xfe\xff\x00[\x00]", b"", b" 1 ", b"nul",
+    b"{}{}", b"[1,]", b'{"a":1,"a":2}', b"[" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ODD)
+def test_what_the_parser_of_small_files_reads_the_other_reads_the_same(written):
+    small, large = (read_or_none(json_parser(size), written) for size in (0, 10**9))
+    assert small in (large, None)
+
+
+@settings(max_examples=300)
+@given(
+    st.recursive(JUNK, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8).map(orjson.dumps),
+    st.binary(max_size=2),
+    st.integers(0, 40),
+)
+def test_what_it_reads_of_damaged_json_the_other_reads_the_same(written, damage, at):
+    data = written[:at] + damage + written[at:]
+    small, large = (read_or_none(json_parser(size), data) for size in (0, 10**9))
+    assert small in (large, None)
+
+
+@given(STATES)
+def test_both_json_writers_write_the_same(state):
+    plain = [to_plain(record) for record in state.records.values()]
+    (_, small), (_, large) = json_codec(0), json_codec(10**9)
+    assert small(plain) == large(plain)
+
+
+def read_or_none(parse, data):
+    try:
+        found = parse(data)
+    except ValueError:
+        return None
+    return [repr(found)]
 
 
 @given(st.lists(ENTRIES, max_size=5))

@@ -122,7 +122,7 @@ def test_an_unmanaged_field_reads_back_as_unmanaged():
         (line(GOOD, b'"id":2', b'"id":0'), "inv-2 has an id that is not a positive 64-bit number (line 3)"),
         (line(GOOD, b'"id":2', b'"id":"2"'), "the record of inv-2 cannot be read: id: input should be"),
         (line(GOOD, b'"id":2', b'"id":true'), "the record of inv-2 cannot be read: id: input should be"),
-        (line(GOOD, b'"id":2', b'"other":2'), "id: field required; other: unexpected"),
+        (line(GOOD, b'"id":2', b'"other":2'), "id: field required; other: extra"),
         (line(GOOD, b'"Stripe"', b'"Strype"'), "is not the name of a payment provider (line 2)"),
         (line(GOOD, b'"Stripe"', b"2"), "is not the name of a payment provider (line 2)"),
         (line(GOOD, b'"March renewal"', b"7"), "the record of inv-1 cannot be read: notes: input"),

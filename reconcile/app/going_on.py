@@ -11,7 +11,10 @@ from reconcile.core.report import Report
 
 
 def go_on_with(report: Report, command: str, *, is_saved: bool = False) -> Report:
-    """The report, with the command to go on where the same one simply goes on; with a saved plan, nothing else does."""
+    """The report, with the command to go on where the same one simply goes on.
+
+    With a saved plan every way on names its file: another command would make that plan stale.
+    """
     stop = report.stop
     if stop is not None and (stop.exit_code == ExitCode.QUOTA or stop.help == GO_ON):
         stop = replace(stop, help=_way_on(command))

@@ -21,11 +21,10 @@ from reconcile.core.manifest import Manifests
 from reconcile.core.plan import make_plan
 from reconcile.core.planfile import dump_plan, is_plan_file, load_plan
 from reconcile.core.reviewed import as_reviewed, compare, find_claim
+from reconcile.core.safety import Safety
 from reconcile.core.saved import SavedPlan, Terms
 
 if TYPE_CHECKING:
-    from typing import NamedTuple
-
     from reconcile.core.entries import RunEntry
     from reconcile.journal import Journal
     from reconcile.ports import Clock
@@ -43,14 +42,14 @@ def terms_of(project: Project, selection: Selection, allow_deletes: int | None) 
         targets=selection.targets,
         excludes=selection.excludes,
         allow_deletes=allow_deletes,
-        rules=tuple(_rules("safety", project.settings.safety)),
+        rules=tuple(_rules(project.settings.safety)),
     )
 
 
-def _rules(section: str, settings: "NamedTuple") -> Iterator[str]:
-    for name, value in settings._asdict().items():
+def _rules(safety: Safety) -> Iterator[str]:
+    for name, value in safety._asdict().items():
         if value is not None and name != "max_consecutive_rejections":  # which bounds a run, and no plan
-            yield f"{section}.{name}={value}"
+            yield f"safety.{name}={value}"
 
 
 def require_room(path: Path) -> None:

@@ -147,5 +147,4 @@ def as_reviewed(reviewed: Plan, records: Iterable[StateRecord]) -> FingerprintOf
 def _fingerprint(change: Change, held: StateRecord) -> str | None:
     if held.token_fingerprint is None or change.reason == "may update":
         return None
-    is_other = change.action is Action.UPDATE and any(field.name == "token" for field in change.fields)
-    return held.token_fingerprint.partition(":")[0] + ":" if is_other else held.token_fingerprint
+    return held.token_fingerprint.partition(":")[0] + ":" if change.sends_token else held.token_fingerprint

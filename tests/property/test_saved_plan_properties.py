@@ -17,7 +17,7 @@ from reconcile.core.errors import InputError, StaleError
 from reconcile.core.folded import Doubt
 from reconcile.core.planfile import dump_plan, load_plan
 from reconcile.core.records import LITERAL, PaymentToken, Provider, Secret
-from reconcile.core.reviewed import as_reviewed, compare
+from reconcile.core.reviewed import Comparison, as_reviewed, compare
 from reconcile.core.saved import SavedPlan, Terms
 
 TEXTS = st.text(max_size=8)
@@ -39,6 +39,7 @@ DIAGNOSTICS = st.builds(
     help=TEXTS,
     severity=st.sampled_from(Severity),
     secret=st.booleans(),
+    excerpt=st.none(),
 )
 
 
@@ -154,6 +155,23 @@ def test_an_update_that_is_done_is_not_done_again() -> None:
     after = before._replace(token_fingerprint="k:2", updated_at="2026-03-03T10:14:00Z")
     now = plan(manifests(record), {"inv-1": after}, fingerprint_of=as_reviewed(reviewed, [after]))
     assert now.is_empty
+
+
+def test_of_an_update_in_doubt_the_update_again_was_reviewed_and_a_further_one_was_not() -> None:
+    record, before = declare("inv-1", notes="new"), held(7, notes="old")
+    sent = {"action": "update", "id": 7, "notes": "newer", "at": "2026-03-03T10:14:00Z"}
+    reviewed = plan(manifests(record), {"inv-1": before}, doubts=[doubt("inv-1", **sent)])
+    without_effect = plan(manifests(record), {"inv-1": before})
+    took_effect = plan(manifests(record), {"inv-1": before._replace(notes="newer", updated_at="2026-03-03T10:14:01Z")})
+
+    assert compare(reviewed, without_effect, is_begun=True) == Comparison(None)
+    assert compare(reviewed, took_effect, is_begun=True) == Comparison(None, ("inv-1",))
+
+
+def test_a_token_written_into_the_manifest_makes_no_difference() -> None:
+    declared = manifests(declare("inv-1", token_source=LITERAL, literal=Secret("planted-7Qw8")))
+    reviewed = load_plan(dump_plan(SavedPlan(plan(declared), Terms(""), "", "")), "a.plan").plan
+    assert compare(reviewed, plan(declared), is_begun=False) == Comparison(None)
 
 
 def test_of_a_doubt_both_branches_were_reviewed_and_nothing_else() -> None:

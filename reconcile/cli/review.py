@@ -1,7 +1,6 @@
 """validate, schema, plan, show: what reviewers look at. Nothing here changes a byte."""
 
 import argparse
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,12 +91,11 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     """Prints what apply would do, and saves it where that is wanted."""
     from reconcile.app.review import plan as plan_project
     from reconcile.core.changes import Selection
-    from reconcile.core.times import iso
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes, _refreshed(args, console))
-    created_at = iso(time.time())
+    created_at = _now() if args.out is not None or args.format != "text" else ""
     if args.out is not None:
         from reconcile.app.saved_plans import save, terms_of
         from reconcile.core.saved import SavedPlan
@@ -118,6 +116,12 @@ def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None"
     from reconcile.cli.reading import ReadingProgress
 
     return SandboxWishes(args.limits, args.faults, args.seed), ReadingProgress(console)
+
+
+def _now() -> str:
+    from reconcile.core.times import iso  # for whoever asks only: a plan as text starts sooner without it
+
+    return iso(time.time())
 
 
 def _show_plan(
@@ -159,8 +163,10 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
         return
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if args.out is not None:
+        from shlex import quote
+
         command = console.as_given("`reconcile apply").removeprefix("`")
-        console.tell(f"Nothing was sent. Saved: `{command} {shlex.quote(args.out)}` does exactly this, without asking.")
+        console.tell(f"Nothing was sent. Saved: `{command} {quote(args.out)}` does exactly this, without asking.")
     elif has_work and not planned.refusals:
         command = "reconcile apply --refresh" if args.refresh else "reconcile apply"
         console.tell(console.as_given(f"Nothing was sent. `{command}` does it, after asking."))

@@ -12,12 +12,14 @@ class View(NamedTuple):
 
     Attributes:
         created_at: When it was made, UTC, ISO 8601.
+        tool_version: What made it.
         full: Whether every create is wanted.
         folder: The project folder below the repository's root; empty for the root itself, or outside of a repository.
-        limits: The account's limits, for the schedule of a plan; None where they do not matter.
+        limits: The account's limits, for the schedule of a plan; None where they are not known.
     """
 
     created_at: str = ""
+    tool_version: str = ""
     full: bool = False
     folder: str = ""
     limits: "Limits | None" = None
@@ -41,8 +43,7 @@ def render_plan(plan: "Plan", output: str, view: View) -> str:
         from reconcile.render.github import plan_as_github
 
         return plan_as_github(plan, folder=view.folder)
-    from reconcile import __version__
     from reconcile.render.escape import json_document
     from reconcile.render.plan_json import plan_as_json
 
-    return json_document(plan_as_json(plan, created_at=view.created_at, tool_version=__version__))
+    return json_document(plan_as_json(plan, created_at=view.created_at, tool_version=view.tool_version))

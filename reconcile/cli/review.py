@@ -130,7 +130,7 @@ def _show_plan(
     if args.format != "text":
         from reconcile.render.plan import View
 
-        view = View(at, tool_version, full=args.full, limits=limits)
+        view = View(at, full=args.full, limits=limits, tool_version=tool_version)
         _show_elsewhere(planned, view, root, args.format, console)
         return
     from reconcile.render.plan_text import plan_as_text

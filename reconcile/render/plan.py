@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from reconcile import __version__
+
 if TYPE_CHECKING:
     from reconcile.core.changes import Plan
     from reconcile.core.quota import Limits
@@ -12,17 +14,17 @@ class View(NamedTuple):
 
     Attributes:
         created_at: When it was made, UTC, ISO 8601.
-        tool_version: What made it.
         full: Whether every create is wanted.
         folder: The project folder below the repository's root; empty for the root itself, or outside of a repository.
         limits: The account's limits, for the schedule of a plan; None where they are not known.
+        tool_version: Which version of the tool made it.
     """
 
     created_at: str = ""
-    tool_version: str = ""
     full: bool = False
     folder: str = ""
     limits: "Limits | None" = None
+    tool_version: str = __version__
 
 
 def render_plan(plan: "Plan", output: str, view: View) -> str:

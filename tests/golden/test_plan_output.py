@@ -179,14 +179,6 @@ def test_json_never_holds_a_token_and_carries_diagnostics() -> None:
     ]
 
 
-def test_a_plan_as_a_comment_shows_every_action(golden: Golden) -> None:
-    golden("plan-every-action.md", plan_as_markdown(month()))
-
-
-def test_a_plan_as_annotations_names_what_needs_a_person(golden: Golden) -> None:
-    golden("plan-every-action.github", plan_as_github(month(), folder="books"))
-
-
 def test_a_plan_file_holds_every_action_and_shows_as_the_plan_did(golden: Golden) -> None:
     terms = Terms("https://spaces.nexudus.com", excludes=("inv-1",), allow_deletes=1, rules=("safety.max_deletes=0",))
     data = dump_plan(SavedPlan(month(), terms, "2026-03-02T10:14:00Z", "1.0"))
@@ -194,3 +186,11 @@ def test_a_plan_file_holds_every_action_and_shows_as_the_plan_did(golden: Golden
     loaded = load_plan(data, "a.plan").plan
     assert plan_as_text(loaded, full=True) == plan_as_text(month(), full=True)
     assert as_json(loaded) == as_json(month())
+
+
+def test_a_plan_as_a_comment_shows_every_action(golden: Golden) -> None:
+    golden("plan-every-action.md", plan_as_markdown(month()))
+
+
+def test_a_plan_as_annotations_names_what_needs_a_person(golden: Golden) -> None:
+    golden("plan-every-action.github", plan_as_github(month(), folder="books"))

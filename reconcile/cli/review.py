@@ -16,6 +16,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.settings import environment
 
 if TYPE_CHECKING:
+    from reconcile.app.review import Refreshed
     from reconcile.core.changes import Plan
     from reconcile.core.quota import Limits
     from reconcile.render.plan import View
@@ -97,7 +98,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
-    planned = plan_project(project, selection, args.allow_deletes)
+    planned = plan_project(project, selection, args.allow_deletes, _refreshed(args, console))
     created_at = iso(time.time())
     if args.out is not None:
         from reconcile.app.saved_plans import save, terms_of
@@ -110,6 +111,15 @@ def plan(args: argparse.Namespace, console: Console) -> int:
         _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
+
+
+def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None":
+    if not args.refresh:
+        return None
+    from reconcile.app.connection import SandboxWishes
+    from reconcile.cli.reading import ReadingProgress
+
+    return SandboxWishes(args.limits, args.faults, args.seed), ReadingProgress(console)
 
 
 def _show_plan(
@@ -161,7 +171,8 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
         command = console.as_given("`reconcile apply").removeprefix("`")
         console.tell(f"Nothing was sent. Saved: `{command} {shlex.quote(args.out)}` does exactly this, without asking.")
     elif has_work and not planned.refusals:
-        console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
+        command = "reconcile apply --refresh" if args.refresh else "reconcile apply"
+        console.tell(console.as_given(f"Nothing was sent. `{command}` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

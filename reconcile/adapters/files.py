@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
-_CHUNK: Final = 1 << 20
 _TAIL: Final = 1 << 16
 
 
@@ -129,14 +128,15 @@ def read_file(path: Path, files: FileOperations = REAL) -> bytes | None:
     with translated(path, "read"):
         try:
             with opened(path, os.O_RDONLY, files) as fd:
-                return b"".join(_chunks(fd, files))
+                # All in one piece where the system gives it so: joining pieces would hold a large state twice.
+                return b"".join(_chunks(fd, files.stat(fd).st_size + 1, files))
         except FileNotFoundError:
             return None
 
 
-def _chunks(fd: int, files: FileOperations) -> "Iterator[bytes]":
+def _chunks(fd: int, size: int, files: FileOperations) -> "Iterator[bytes]":
     offset = 0
-    while chunk := files.read(fd, _CHUNK, offset):
+    while chunk := files.read(fd, size, offset):
         offset += len(chunk)
         yield chunk
 

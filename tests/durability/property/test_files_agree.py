@@ -83,8 +83,8 @@ def test_a_large_state_reads_back_too(state):
 ODD = [
     b"NaN", b"-Infinity", b"[1e999]", b"-0", b"01", b"1.", b"18446744073709551615", b"18446744073709551616", b"'a'",
     b"-9223372036854775808", b"-9223372036854775809", rb'"\ud800"', rb'"\ud83d\ude00"', rb'"\u0000"', b'"\x00"',
-    b'"\n"', b'"\x7f"', b'"\xff"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", b"\xfe\xff\x00[\x00]", b"", b" 1 ", b"nul", b"{}{}",
-    b"[1,]", b'{"a":1,"a":2}', b"[" * 100_000,
+    b'"\n"', b'"\x7f"', b'"\xff"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", b"\xfe\xff\x00[\x00]", b"", b" 1 ", b"nul",
+    b"{}{}", b"[1,]", b'{"a":1,"a":2}', b"[" * 100_000,
 ]  # fmt: skip
 
 

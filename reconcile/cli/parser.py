@@ -121,16 +121,25 @@ def _add_lock_timeout(command: Parser) -> None:
     command.add_argument("--lock-timeout", type=_seconds, metavar="S", default=0.0, help=text)
 
 
-def _add_review(commands: _Commands) -> None:
+def _add_validate(commands: _Commands) -> None:
     validate = _command(commands, "validate", "review:validate", "check the manifests; needs no network and no secrets")
     _add_format(validate)
     validate.add_argument("--strict", action="store_true", help="tokens written into manifests are errors")
+
+
+def _add_schema(commands: _Commands) -> None:
     _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
+
+
+def _add_plan(commands: _Commands) -> None:
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
     _add_format(plan)
+
+
+def _add_show(commands: _Commands) -> None:
     show = _command(commands, "show", "review:show", "show the state, or one record of it")
     show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
     _add_format(show)
@@ -215,7 +224,10 @@ def _sandbox_epilog() -> str:
 
 
 _GROUPS: Final = (
-    (("validate", "schema", "plan", "show"), _add_review),
+    (("validate",), _add_validate),
+    (("schema",), _add_schema),
+    (("plan",), _add_plan),
+    (("show",), _add_show),
     (("apply", "resolve"), _add_apply),
     (("state", "unlock"), _add_state),
     (("quota", "history"), _add_ledger),

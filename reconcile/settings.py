@@ -10,6 +10,7 @@ out of the project folder; the environment and the flags, which belong to whoeve
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
@@ -266,14 +267,6 @@ def _number(given: _Given, lowest: float, highest: float) -> float:
     return number
 
 
-def _seconds(given: _Given) -> float:
-    return _number(given, 0.001, 86_400)
-
-
-def _concurrency(given: _Given) -> int:
-    return int(_whole(given, 1, 64))
-
-
 def _whole(given: _Given, lowest: int, highest: int) -> int:
     number = int(given.text) if given.is_plain and _is_whole(given.text) else -1
     if not lowest <= number <= highest:
@@ -288,10 +281,6 @@ def _bound(given: _Given) -> int | None:
 
 def _limit(given: _Given) -> int | None:
     return None if given.is_plain and given.text == "null" else _whole(given, 1, 10**9)
-
-
-def _rejections(given: _Given) -> int:
-    return _whole(given, 1, 10**6)
 
 
 def _flag(given: _Given) -> bool:
@@ -343,21 +332,16 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "manifests": _folder,
     "state.path": _folder,
     "api.base_url": _base_url,
-    "api.timeout_seconds": _seconds,
-    "api.settle_seconds": _seconds,
-    "api.concurrency": _concurrency,
+    "api.timeout_seconds": partial(_number, lowest=0.001, highest=86_400),
+    "api.settle_seconds": partial(_number, lowest=0.001, highest=86_400),
+    "api.concurrency": partial(_whole, lowest=1, highest=64),
     "api.authentication": _authentication,
     "api.use_environment_proxy": _flag,
-    "api.limits.writes_per_minute": _limit,
-    "api.limits.writes_per_day": _limit,
-    "api.limits.requests_per_second": _limit,
-    "api.limits.requests_per_minute": _limit,
-    "api.limits.requests_per_hour": _limit,
-    "api.limits.requests_per_day": _limit,
+    **{f"api.limits.{name}": _limit for name in Limits._fields},
     "safety.max_creates": _bound,
     "safety.max_updates": _bound,
     "safety.max_deletes": _bound,
-    "safety.max_consecutive_rejections": _rejections,
+    "safety.max_consecutive_rejections": partial(_whole, lowest=1, highest=10**6),
     "secrets.directory": _folder,
     "secrets.env_prefix": _prefix,
 }

@@ -156,6 +156,13 @@ class PaymentTokens(Protocol):
         """
         ...
 
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:
+        """The records with a higher id than `than`; `known` is how many there were up to that one.
+
+        Costs one request most often, and may be read while records are being created. Raises as `list_records`.
+        """
+        ...
+
     def count_records(self) -> int:
         """How many records there are in all; costs one request. Raises ApiError."""
         ...

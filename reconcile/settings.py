@@ -193,23 +193,30 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[list[_Given], list[Di
             continue
         if name in _RULES:
             given.append(_Given(name, environ[variable], is_plain=True, location=None))
-        elif "." in name:
+        elif "." in name or _close_variable(variable, 0.8):
             problems.append(_unknown(name, None, variable))
     return given, problems
+
+
+def _close_variable(variable: str, cutoff: float = 0.6) -> str:
+    """What may be meant by a variable that sets nothing; empty where none is like it: it may be another tool's."""
+    from difflib import get_close_matches
+
+    known = ("FINGERPRINT_KEY", *(name.replace(".", "__").upper() for name in _RULES))
+    return next(iter(get_close_matches(variable.removeprefix(_PREFIX).upper(), known, n=1, cutoff=cutoff)), "")
 
 
 def _unknown(name: str, location: Location | None, variable: str = "") -> Diagnostic:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, _RULES, n=1)
-    meant = _variable_of(close[0]) if close and variable else "".join(close)
-    help_ = f'did you mean "{meant}"?' if close else "the README's reference lists all settings"
+    if variable:
+        close = _close_variable(variable)
+        meant = close and _PREFIX + close
+    else:
+        meant = "".join(get_close_matches(name, _RULES, n=1))
+    help_ = f'did you mean "{meant}"?' if meant else "the README's reference lists all settings"
     what = f"{variable} sets nothing" if variable else f'"{name}" is not a setting'
     return Diagnostic("unknown-setting", what, location, help_)
-
-
-def _variable_of(name: str) -> str:
-    return _PREFIX + name.replace(".", "__").upper()
 
 
 def _invalid(given: _Given, error: _InvalidSettingError) -> Diagnostic:

@@ -12,13 +12,11 @@ from typing import cast
 from reconcile.adapters.exchange import RawAnswer
 from reconcile.adapters.redaction import redacted
 from reconcile.core.outcomes import Answer, created_id
+from reconcile.core.quota import LONGEST_RETRY_AFTER
 from reconcile.core.records import Secret
 
 LONGEST_WORDS = 500
 """Characters of a server's explanation that are kept."""
-
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds; a server that asks for more is asked again after this."""
 
 _SECONDS = re.compile(r"\s*[+-]?\d{1,400}(\.\d{1,400})?\s*", re.ASCII)
 
@@ -42,7 +40,7 @@ def words_of(raw: RawAnswer, secrets: Iterable[Secret]) -> str:
 
 
 def retry_after(raw: RawAnswer, now: float) -> float | None:
-    """Seconds to wait, 0 to 3600, by the longest `Retry-After`; None when there is no readable one.
+    """Seconds to wait, a day at most, by the longest `Retry-After`; None when there is no readable one.
 
     Args:
         raw: The answer.

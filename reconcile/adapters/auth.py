@@ -117,6 +117,7 @@ class Authenticator:
             InputError: The login needs something else: a one-time code, a new password.
             ExchangeError: The API could not be reached for a login, or is out of order.
             LoginThrottledError: Too many requests.
+            ReconcileError: Whatever keeps `post` from sending.
         """
         access = self._access
         if access is None or self._clock.monotonic() >= access.renew_at:
@@ -153,7 +154,7 @@ class Authenticator:
                 raise self._refused
             try:
                 self._access = self._obtained(old, post)
-            except ReconcileError as error:
+            except (ApiError, InputError) as error:
                 self._refused = error
                 raise
             return self._access

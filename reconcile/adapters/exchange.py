@@ -69,7 +69,10 @@ class ExchangeError(Exception):
 
 
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], RawAnswer]
-"""Posts a form to a path below the API's root, with extra headers. Raises ExchangeError."""
+"""Posts a form to a path below the API's root, with extra headers, at the pace of reads.
+
+Raises ExchangeError, and whatever its pace raises: nothing was sent then.
+"""
 
 
 def uptime() -> float:

@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
+from zlib import crc32
 
 from reconcile.adapters.files import (
     REAL,
@@ -170,18 +171,30 @@ def _write_info(fd: int, data: bytes, files: FileOperations) -> None:
 def _bytes_of(info: LockInfo) -> bytes:
     import orjson
 
-    return orjson.dumps(info._asdict()) + b"\n"
+    plain = info._asdict()
+    return orjson.dumps(plain | {"crc": _crc_of(plain)}) + b"\n"
+
+
+def _crc_of(plain: dict[str, Any]) -> int:
+    import orjson
+
+    return crc32(orjson.dumps(plain))
 
 
 def _info_of(data: bytes) -> LockInfo | None:
-    """What the file says; None when it says nothing that makes sense, as after a kill while it was written."""
+    """What the file says; None when it says nothing that makes sense, as after a kill while it was written.
+
+    A power loss may leave parts of two holders in it, which together name a host that never was.
+    """
     try:
         found = cast("dict[str, Any]", parse_json(data))
+        crc = found.pop("crc", None)
         info = LockInfo(**found)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return None
     texts = (info.id, info.operation, info.who, info.host, info.since)
-    return info if type(info.pid) is int and all(type(text) is str for text in texts) else None
+    is_whole = crc in {None, _crc_of(found)}  # versions before this one wrote none
+    return info if is_whole and type(info.pid) is int and all(type(text) is str for text in texts) else None
 
 
 def _locked(holder: LockInfo | None) -> LockedError:

@@ -8,13 +8,14 @@ when first used.
 
 from collections.abc import Iterator, Mapping
 from itertools import count
+from math import ceil
 from typing import TYPE_CHECKING
 
 from reconcile.adapters.answers import answer_to_write, mapping, seconds_of_date, words_of
 from reconcile.adapters.auth import Authenticator, LoginThrottledError
 from reconcile.adapters.exchange import MIB, ApiOptions, ExchangeError, RawAnswer
 from reconcile.adapters.session import ReadPace, Session
-from reconcile.core.errors import ApiError, InputError
+from reconcile.core.errors import ApiError, InputError, ReconcileError
 from reconcile.core.outcomes import Answer, NeverSent, NoAnswer, Seen
 from reconcile.core.records import ObservedRecord, Secret
 from reconcile.ports import Clock
@@ -61,6 +62,7 @@ class Nexudus:
     ) -> None:
         self._session = Session(options, authenticator, clock, pace, backend)
         self._clock = clock
+        self._page_size = PAGE_SIZE
 
     def sign_in(self) -> None:
         """Logs in, where a login is due, before the first write takes its turn. See `Session.sign_in`."""
@@ -85,6 +87,8 @@ class Nexudus:
             return Answer(429, is_empty=True, retry_after=error.retry_after)
         except (ExchangeError, ValueError) as error:
             return NeverSent(str(error))
+        except ReconcileError as error:  # no turn for a login
+            return NeverSent(error.message)
         try:
             raw = session.exchange(
                 "POST", PATH, headers=headers, content=content, max_bytes=LONGEST_WRITE_ANSWER, deadline=deadline
@@ -113,6 +117,22 @@ class Nexudus:
             code="list-unsteady",
             help="other clients are writing; try again when the account is quieter",
         )
+
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:
+        """The records with a higher id than `than`. See `ports.PaymentTokens`.
+
+        They stand at one end of the listing, whichever way that is sorted; the total says whether these were all.
+        """
+        for pages in (self._last_pages(than, known), self._first_pages(than)):
+            rows: dict[int, Row] = {}
+            total = 0
+            for page in pages:
+                rows.update((row.Id, row) for row in page.Records if row.Id > than)
+                total = page.TotalItems
+            if known + len(rows) >= total:
+                yield from self._observed(rows, None)
+                return
+        yield from (record for record in self.list_records() if record.id > than)
 
     def count_records(self) -> int:
         """How many records there are in all, by one request. See `ports.PaymentTokens`."""
@@ -153,7 +173,30 @@ class Nexudus:
                 return None
             if not page.Records or not _goes_on(page, len(rows)):
                 break
+            self._page_size = len(page.Records)  # the server may give fewer than were asked for
         return rows if len(rows) == total else None
+
+    def _last_pages(self, than: int, known: int) -> "Iterator[Page]":
+        """From the page on which the last known record should stand; from an earlier one where some were deleted."""
+        number = max(1, ceil(known / self._page_size))
+        page = self._page(number, None)
+        while number > 1 and all(row.Id > than for row in page.Records):
+            number -= 1
+            page = self._page(number, None)
+        yield page
+        while page.Records and _goes_on(page, (number - 1) * self._page_size + len(page.Records)):
+            number += 1
+            page = self._page(number, None)
+            yield page
+
+    def _first_pages(self, than: int) -> "Iterator[Page]":
+        """Until a page shows a record that is known."""
+        for number in count(1):
+            page = self._page(number, None)
+            yield page
+            rows = page.Records
+            if not rows or min(row.Id for row in rows) <= than or not _goes_on(page, number * len(rows)):
+                return
 
     def _page(self, number: int, coworker_invoice_id: int | None, *, size: int = PAGE_SIZE) -> "Page":
         from reconcile.adapters.wire_records import INVOICE_FILTER, PATH, WrongShapeError, page_of

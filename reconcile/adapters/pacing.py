@@ -48,7 +48,9 @@ class Pacer:
         past_writes: When earlier writes were charged, ascending, on the same clock.
         past_requests: The same for all requests, those writes included.
         longest_wait: Seconds; None waits however long it takes.
+        paused_until: Until when an earlier run was told to wait, on the same clock.
         reserve: Called before each read leaves, once it has its slot; what it raises keeps the read from leaving.
+        keep_pause: Told the seconds of a pause, so that a later run keeps it too.
         tell_wait: Told the seconds of a wait that is `WORTH_TELLING`, once for all who wait for the same slot.
     """
 
@@ -59,11 +61,14 @@ class Pacer:
         *,
         past_writes: Sequence[float] = (),
         past_requests: Sequence[float] = (),
+        paused_until: float = float("-inf"),
         longest_wait: float | None = LONGEST_WAIT,
         reserve: Callable[[], None] = lambda: None,
+        keep_pause: Callable[[float], None] = lambda _: None,
         tell_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._keep_pause = keep_pause
         self._reserve = reserve
         self._tell_wait = tell_wait
         self._told_until = float("-inf")
@@ -71,7 +76,7 @@ class Pacer:
         self._longest_wait = longest_wait
         self._writes = _Lane(write_windows(limits), past_writes)
         self._requests = _Lane(request_windows(limits), past_requests)
-        self._paused_until = float("-inf")
+        self._paused_until = paused_until
         self._lock = Lock()
 
     def before_write(self) -> float | None:
@@ -104,9 +109,14 @@ class Pacer:
         self._reserve()
 
     def pause(self, seconds: float) -> None:
-        """Nothing leaves for so many seconds: the server said so, and its word outranks our own count."""
+        """Nothing leaves for so many seconds: the server said so, and its word outranks our own count.
+
+        Raises:
+            ReconcileError: Whatever `keep_pause` raises.
+        """
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+        self._keep_pause(seconds)
 
     def seconds_until_write(self) -> float:
         """How far away the next write's slot is; 0 when it is free now."""

@@ -2,11 +2,12 @@
 
 Writes are counted by the journal while they are in it: each intent is one. A run's writes move here before the journal
 lets go of them. Reads have no intents, so they are reserved in blocks that are durable before the first of them leaves;
-what a killed run had reserved counts as used. Times are the wall clock's: another run has to understand them.
+what a killed run had reserved counts as used. Times are the wall clock's: another run has to understand them. How long
+the server told us to wait is kept too: its word holds for whoever comes next.
 
 The ledger is lines that add up, whatever order and however often they were written: of a run the longest list of writes
-counts, of a block the times it was used at rather than its reservation, of totals the last. A line cut short by a crash
-is none: what it was to charge had not left yet, or is still in the journal.
+counts, of a block the times it was used at rather than its reservation, of totals the last, of waits the longest. A
+line cut short by a crash is none: what it was to charge had not left yet, or is still in the journal.
 
 One account is a base URL with a login; a line of another account counts for nothing. This module decides nothing about
 waiting (`adapters/pacing.py`) and knows no window (`core/quota.py`).
@@ -19,7 +20,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from reconcile.core.json_text import json_parser
-from reconcile.core.quota import DAY
+from reconcile.core.quota import DAY, LONGEST_RETRY_AFTER
 from reconcile.core.runs import RunWrites
 from reconcile.ports import Backend, Clock
 
@@ -48,11 +49,13 @@ class Charges(NamedTuple):
         writes: POST, PUT and DELETE.
         reads: Everything else.
         total: How many records the account held when they were last counted; None when they never were.
+        paused_until: Until when the server said that nothing may be sent, in seconds since the epoch.
     """
 
     writes: tuple[float, ...] = ()
     reads: tuple[float, ...] = ()
     total: int | None = None
+    paused_until: float = 0.0
 
     @property
     def requests(self) -> tuple[float, ...]:
@@ -80,7 +83,10 @@ def read_charges(backend: Backend, account: str | None, now: float, journalled: 
     writes = (at for told in runs.values() if account in {None, told.account} for at in told.times)
     reads = (at for line in ledger.blocks.values() if account in {None, line["account"]} for at in _reads_of(line))
     totals = [line["total"] for whose, line in ledger.totals.items() if account in {None, whose}]
-    return Charges(_recent(writes, now), _recent(reads, now), totals[-1] if totals else None)
+    pauses = (line["paused_until"] for line in ledger.pauses if account in {None, line["account"]})
+    # No server is believed to ask for more: what is farther away comes from a clock that was ahead of its time.
+    paused_until = max((until for until in pauses if until <= now + LONGEST_RETRY_AFTER), default=0.0)
+    return Charges(_recent(writes, now), _recent(reads, now), totals[-1] if totals else None, paused_until)
 
 
 def absorb(backend: Backend, journalled: Mapping[str, RunWrites], now: float) -> None:
@@ -118,6 +124,7 @@ class QuotaLedger:
         self._block_ends = 0.0
         self._used: list[float] = []
         self._total: int | None = None
+        self._paused_until = 0.0
         self._lock = Lock()
 
     def charges(self) -> Charges:
@@ -147,6 +154,18 @@ class QuotaLedger:
         if total != self.known_total():
             _append(self._backend, account=self._account, total=total)
             self._total = total
+
+    def note_pause(self, seconds: float) -> None:
+        """Remembers that nothing may be sent for so long, also by whoever comes next.
+
+        Raises:
+            StateError: The ledger cannot be written.
+        """
+        until = self._clock.now() + seconds
+        with self._lock:
+            if until > self._paused_until:
+                _append(self._backend, account=self._account, paused_until=round(until, 3))
+                self._paused_until = until
 
     def take_over(self, run: str, writes: Sequence[float]) -> None:
         """Writes down when a run's writes were charged, more exactly than the journal knows.
@@ -188,16 +207,17 @@ class QuotaLedger:
 
 
 class _Lines(NamedTuple):
-    """The lines that count: of runs and blocks by their names, of totals by account; and how many there are in all."""
+    """The lines that count: runs and blocks by their names, totals by account, pauses; and how many lines there are."""
 
     runs: dict[str, _Line]
     blocks: dict[str, _Line]
     totals: dict[str, _Line]
+    pauses: list[_Line]
     number: int
 
     @classmethod
     def of(cls, data: bytes) -> "_Lines":
-        lines, parse = cls({}, {}, {}, data.count(b"\n{")), json_parser(len(data))
+        lines, parse = cls({}, {}, {}, [], data.count(b"\n{")), json_parser(len(data))
         for raw in data.splitlines():
             with suppress(ValueError):
                 lines._take(parse(raw))
@@ -216,6 +236,8 @@ class _Lines(NamedTuple):
             case {"account": str(account), "total": int()}:
                 self.totals.pop(account, None)
                 self.totals[account] = line
+            case {"account": str(), "paused_until": int() | float()}:
+                self.pauses.append(line)
             case _:
                 pass  # of a later version, or damaged: the server's own count stands behind ours
 
@@ -249,7 +271,8 @@ def _prune(backend: Backend, ledger: _Lines, now: float) -> None:
             for line in (*fresh.runs.values(), *fresh.blocks.values())
             if _latest(line) > now - _KEPT_SECONDS
         ]
-        backend.replace_quota(b"".join(_line(line) for line in (*fresh.totals.values(), *kept)))
+        pauses = (line for line in fresh.pauses if now < line["paused_until"] <= now + LONGEST_RETRY_AFTER)
+        backend.replace_quota(b"".join(_line(line) for line in (*fresh.totals.values(), *pauses, *kept)))
 
 
 def _latest(line: _Line) -> float:

@@ -33,7 +33,7 @@ _LONGEST_LOGIN_ANSWER = 1 * MIB
 
 
 class ReadPace(Protocol):
-    """When the next read may leave (`pacing.Pacer`)."""
+    """When the next read, or request for access, may leave (`pacing.Pacer`)."""
 
     def before_read(self) -> None:
         """Waits for its turn."""
@@ -98,7 +98,6 @@ class Session:
         self._wire()
         tries = _Tries()
         while self._authenticator.needs_login:
-            self._pace.before_read()
             try:
                 self.authorization(self.deadline())
             except ExchangeError as error:
@@ -138,7 +137,8 @@ class Session:
             return self._authenticator.refresh(getattr(self._used, "header", ""), self._post(self.deadline()))
         except ExchangeError as error:
             raise self._unreachable(error) from None
-        except LoginThrottledError:
+        except LoginThrottledError as error:
+            self._pace.pause(error.retry_after or 0.0)
             raise QuotaError("the API throttles logins", help="run the command again in a while") from None
 
     def read(self, path: str, params: Mapping[str, str | int] | None = None, *, max_bytes: int) -> RawAnswer:
@@ -150,7 +150,6 @@ class Session:
         """
         tries = _Tries()
         while True:
-            self._pace.before_read()
             try:
                 raw = self._get(path, params, max_bytes)
             except ExchangeError as error:
@@ -169,9 +168,9 @@ class Session:
             self._wire_made.close()
 
     def _get(self, path: str, params: Mapping[str, str | int] | None, max_bytes: int) -> RawAnswer:
-        deadline = self.deadline()
-        headers = {"Authorization": self.authorization(deadline)}
-        return self.exchange("GET", path, headers=headers, params=params, max_bytes=max_bytes, deadline=deadline)
+        headers = {"Authorization": self.authorization(self.deadline())}  # a login comes before the turn of the read
+        self._pace.before_read()
+        return self.exchange("GET", path, headers=headers, params=params, max_bytes=max_bytes, deadline=self.deadline())
 
     def _is_worth_showing(self, raw: RawAnswer, tries: "_Tries") -> bool:
         """False when the read is to be tried again, after the wait that this takes."""
@@ -204,6 +203,7 @@ class Session:
         def post(path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> RawAnswer:
             from urllib.parse import urlencode
 
+            self._pace.before_read()
             return self.exchange(
                 "POST",
                 path,

@@ -113,6 +113,7 @@ def _waiting(options: ApplyOptions, audience: Audience) -> Waiting:
 def _apply(bench: _Bench, manifests: Manifests) -> Report:
     options = bench.options
     settled = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock)
+    settled = settled.leaving_to_the_guard(manifests.records)
     folded = bench.journal.folded
     plan = plan_from(bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False)
     bench.audience.show(plan, settled)
@@ -182,6 +183,7 @@ def _look_once_more(bench: _Bench, report: Report, settled: Settled, reporter: R
     if (settled.settlements or report.having("in_doubt")) and not bench.interruption.is_requested():
         try:
             later = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock, is_end=True)
+            later = later.leaving_to_the_guard({result.change.address for result in report.results})
         except WaitInterruptedError:
             stop = stop or INTERRUPTED
     results = report.results if later is settled else settled_results(report.results, later.settlements)

@@ -49,7 +49,7 @@ class Access:
     """Who a command talks to, looked at before anything is touched; `connect` opens it.
 
     Attributes:
-        account: Whose quota it is charged to; empty where no limit is kept, and then nothing is counted.
+        account: Whose quota it is charged to; empty for a sandbox without limits.
         credentials: None for the embedded sandbox, which makes its own.
         sandbox_options: What the embedded sandbox is started with.
     """
@@ -66,7 +66,7 @@ class Connection:
 
     Attributes:
         account: Whose quota; empty where nothing is counted.
-        ledger: None where nothing is counted.
+        ledger: None for a sandbox without limits. Where nothing is counted it still keeps the server's word.
     """
 
     api: Nexudus
@@ -110,8 +110,7 @@ def find_access(project: Project, wishes: SandboxWishes) -> Access:
     api = project.settings.api
     scheme = cast("Literal['bearer', 'basic']", api.authentication)
     credentials = Credentials(scheme, **read_credentials(project.environ))
-    account = account_of(api.base_url, credentials.username) if project.limits != UNLIMITED else ""
-    return Access(project, account, credentials)
+    return Access(project, account_of(api.base_url, credentials.username), credentials)
 
 
 @contextmanager
@@ -147,10 +146,11 @@ def _connection(
     # A login under a client_id that another run uses would end that run's access.
     name = f"reconcile-{uuid4()}"
     ledger = QuotaLedger(access.project.backend, access.account, name, clock) if access.account else None
-    pace = _pacer(access.project.limits, ledger, clock, waiting)
+    limits = access.project.limits
+    pace = _pacer(limits, ledger, clock, waiting)
     client = Nexudus(options, Authenticator(credentials, name, clock), clock, pace)
     try:
-        yield Connection(client, pace, access.account, ledger)
+        yield Connection(client, pace, access.account if limits != UNLIMITED else "", ledger)
     finally:
         client.close()
         if ledger is not None:
@@ -163,13 +163,16 @@ def _pacer(limits: Limits, ledger: QuotaLedger | None, clock: Clock, waiting: Wa
         return Pacer(clock)
     charges = ledger.charges()
     behind = clock.monotonic() - clock.now()
+    is_counted = limits != UNLIMITED
     return Pacer(
         clock,
         limits,
         past_writes=[at + behind for at in charges.writes],
         past_requests=[at + behind for at in charges.requests],
+        paused_until=charges.paused_until + behind,
         longest_wait=waiting.longest,
-        reserve=ledger.reserve_read,
+        reserve=ledger.reserve_read if is_counted else lambda: None,
+        keep_pause=ledger.note_pause,
         tell_wait=waiting.tell,
     )
 

@@ -1,18 +1,19 @@
-"""How to go on where the quota ended a run: the command as it was given, whoever noticed that the quota was used up."""
+"""How to go on where a run ended early: the command as it was given, whoever noticed that the quota was used up."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from reconcile.apply.stops import GO_ON
 from reconcile.core.errors import ExitCode
 from reconcile.core.quota import QuotaError
 from reconcile.core.report import Report
 
 
 def go_on_with(report: Report, command: str) -> Report:
-    """The report, with the command to go on where the quota or `--max-writes` stopped it."""
+    """The report, with the command to go on where the same one simply goes on."""
     stop = report.stop
-    if stop is None or stop.exit_code != ExitCode.QUOTA:
+    if stop is None or (stop.exit_code != ExitCode.QUOTA and stop.help != GO_ON):
         return report
     return replace(report, stop=replace(stop, help=_way_on(command)))
 

@@ -14,7 +14,9 @@ from reconcile.ports import LockInfo
 
 def lock_info(operation: str, now: float) -> LockInfo:
     """What others are shown while this process holds the lock."""
-    return LockInfo(id=uuid4().hex[:12], operation=operation, who=_who(), host=_host(), pid=os.getpid(), since=iso(now))
+    return LockInfo(
+        id=uuid4().hex[:12], operation=operation, who=_who(), host=hostname(), pid=os.getpid(), since=iso(now)
+    )
 
 
 def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str = "") -> RunEntry:
@@ -25,7 +27,7 @@ def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str
         at=iso(now),
         plan_id=plan_id,
         who=_who(),
-        host=_host(),
+        host=hostname(),
         tool_version=__version__,
         git_commit=_commit(root),
         account=account,
@@ -34,7 +36,7 @@ def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str
 
 def whoami() -> str:
     """`user@host`, for changes that a person makes by hand."""
-    return f"{_who()}@{_host()}"
+    return f"{_who()}@{hostname()}"
 
 
 def _who() -> str:
@@ -44,7 +46,8 @@ def _who() -> str:
         return f"uid {os.getuid()}"
 
 
-def _host() -> str:
+def hostname() -> str:
+    """What this machine calls itself."""
     return socket.gethostname()
 
 

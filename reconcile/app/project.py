@@ -4,14 +4,16 @@ What only some commands need is loaded when they ask for it: `validate` knows ne
 """
 
 import gc
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconcile.adapters.manifest_files import load_manifests
+from reconcile.adapters.manifest_files import load_manifests, read_file
 from reconcile.adapters.yaml_reader import parse_document
+from reconcile.adapters.yaml_text import UnreadableError
 from reconcile.core.diagnostics import Diagnostic, has_errors, in_file_order
-from reconcile.core.errors import DiagnosedError, InputError, UsageError
+from reconcile.core.errors import DiagnosedError, UsageError
 from reconcile.core.manifest import Manifests
 from reconcile.core.nodes import Node
 from reconcile.core.quota import UNLIMITED, Limits
@@ -99,13 +101,13 @@ def open_project(
 
 
 def _settings_document(root: Path) -> tuple[Node | None, list[Diagnostic]]:
-    try:
-        data = (root / FILE_NAME).read_bytes()
-    except FileNotFoundError:
+    path = root / FILE_NAME
+    if not os.path.lexists(path):
         return None, []
-    except OSError as error:
-        raise InputError(f"{FILE_NAME} cannot be read: {error.strerror}", code="unreadable-settings") from None
-    return parse_document(data, FILE_NAME)
+    try:
+        return parse_document(read_file(path, FILE_NAME), FILE_NAME)
+    except UnreadableError as refused:
+        return None, [refused.diagnostic]
 
 
 def _limits_of_sandbox(spec: str | None) -> Limits:

@@ -53,12 +53,14 @@ def quota_use(project: Project) -> QuotaUse:
     now, account = time.time(), known_account(project)
     limits = project.limits
     charges = _charges(project, account, now) if limits != UNLIMITED else Charges()
+    uses = window_uses(limits, charges.writes, charges.requests, now)
     return QuotaUse(
         account=account or "",
         login=_known_login(project) or "",
         base_url="" if project.is_sandbox else project.settings.api.base_url,
         is_counted=limits != UNLIMITED,
-        windows=window_uses(limits, charges.writes, charges.requests, now),
+        # The server's word outranks every window.
+        windows=tuple(use._replace(next_slot=max(use.next_slot, charges.paused_until - now)) for use in uses),
         at=now,
     )
 

@@ -1,6 +1,6 @@
 """Settles writes in doubt: by itself around an apply, and on demand by `resolve`, which also takes a person's word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -33,6 +33,11 @@ class Settled:
         """Both together, where the later look at an address counts."""
         verdicts = {s.doubt.intent.operation: s for s in (*self.settlements, *later.settlements)}
         return Settled(tuple(verdicts.values()), later.twins, later.unchecked)
+
+    def leaving_to_the_guard(self, addresses: Container[Address]) -> "Settled":
+        """Without late records of addresses that are about to be created: there the guard finds them."""
+        twins = tuple(twin for twin in self.twins if not (twin.is_orphan and twin.address in addresses))
+        return replace(self, twins=twins)
 
 
 def settle_doubts(

@@ -189,16 +189,21 @@ class Creator:
 
     def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
         """The intent, durable."""
-        now = self._tools.clock.now()
-        deadline = iso(self._latest() + self._bounds.timeout_seconds + SENT_WITHIN)
-        operation = self._tools.new_operation()
-        intent = replace(draft, operation=operation, at=iso(now), attempt=number, deadline=deadline)
+        now, server_now = self._tools.clock.now(), self._tools.api.server_time
+        intent = replace(
+            draft,
+            operation=self._tools.new_operation(),
+            at=iso(now),
+            attempt=number,
+            deadline=iso(now + self._bounds.timeout_seconds + SENT_WITHIN),
+            server_at=iso(server_now) if server_now is not None else "",
+        )
         self._tools.journal.append(intent)
         return intent
 
     def _send(self, intent: IntentEntry, declared: PaymentToken) -> Outcome | None:
         """The request and what its answer means; None when the lock was lost before it left."""
-        if self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline):
+        if self._passed_since(intent) > SENT_WITHIN:
             # A machine that slept, a disk that hung: sent now, it could take effect after everybody gave it up.
             return Unreached("too much time passed between writing the intent and sending it")
         if not self._tools.lock.is_held():
@@ -207,9 +212,11 @@ class Creator:
         seen = self._tools.api.create(request_fields(declared), self._tokens.get(intent.address))
         return self._judge(seen)
 
-    def _latest(self) -> float:
-        """The time by our clock or the server's, whichever is ahead: one that is slow today may be right tomorrow."""
-        return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)
+    def _passed_since(self, intent: IntentEntry) -> float:
+        """Seconds by our clock or the server's, whichever went farther: one of them may have been set back."""
+        server_now = self._tools.api.server_time
+        by_ours = self._tools.clock.now() - from_iso(intent.at)
+        return max(by_ours, server_now - from_iso(intent.server_at)) if server_now and intent.server_at else by_ours
 
     def _judge(self, seen: Seen) -> Outcome:
         with self._claiming:  # two answers that name the same id cannot both be believed

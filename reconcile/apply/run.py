@@ -75,7 +75,8 @@ def _guard(creates: Sequence[Change], stuck: set[int], tools: Tools, owned: set[
     """The duplicate guard, with the whole listing read where that is cheaper; None when it cannot be read."""
     invoices = {invoice for change in creates if (invoice := _invoice(change)) is not None} - stuck
     try:
-        return Guard(tools.api, Lookup(tools.api, invoices, tools.note_total), owned, tools.fingerprint)
+        lookup = Lookup(tools.api, invoices, tools.note_total, tools.clock.monotonic)
+        return Guard(tools.api, lookup, owned, tools.fingerprint)
     except ReconcileError as error:
         tally.end(stop_of(error))
         return None

@@ -180,7 +180,7 @@ def is_ripe(intent: IntentEntry, tools: SettlingTools, at: Moment) -> bool:
     """Whether the request could no longer take effect at that moment (assumption A1)."""
     server_now = tools.api.server_time
     then = None if server_now is None else server_now - (tools.clock.monotonic() - at.uptime)
-    return has_settled(from_iso(intent.deadline), tools.settle_seconds, at.now, then)
+    return has_settled(intent, tools.settle_seconds, at.now, then)
 
 
 def _until(doubt: Doubt, tools: SettlingTools) -> str:

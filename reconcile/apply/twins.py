@@ -46,8 +46,7 @@ def find_twins(
 def _twin_of(watch: Watch, records: Mapping[Address, StateRecord], lookup: Lookup, tools: SettlingTools) -> Twin | None:
     intent = watch.intent
     held = records.get(intent.address)
-    if held is None:
-        return None  # nothing was created since, so what appears late is the record itself: the guard will meet it
     suspects, _ = suspects_in_full(intent, lookup, tools)
     ids = [record.id for record in suspects if likeness(intent, record, tools.fingerprint) is Likeness.FULL]
-    return Twin(intent.address, intent.coworker_invoice_id, (held.id, *sorted(ids))) if ids else None
+    own = () if held is None else (held.id,)
+    return Twin(intent.address, intent.coworker_invoice_id, (*own, *sorted(ids))) if ids else None

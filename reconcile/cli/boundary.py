@@ -28,7 +28,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
     args.argv = sys.argv[1:] if argv is None else list(argv)
-    console = Console(is_quiet=args.quiet, is_verbose=args.verbose)
+    console = Console(is_quiet=args.quiet, is_verbose=args.verbose, chosen=_chosen(args))
     try:
         return _run_command(args, console)
     except ReconcileError as error:
@@ -38,6 +38,17 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _report(_InterruptedError("interrupted; whatever was sent is recorded"), args, console)
     except Exception as bug:  # noqa: BLE001 - whatever it is, it ends here, without a traceback on the terminal
         return _report(_as_error(bug), args, console)
+
+
+def _chosen(args: argparse.Namespace) -> str:
+    words = ["-C", args.directory] if args.directory != "." else []
+    if args.sandbox:
+        words += ["--sandbox", *(["--limits", args.limits] if args.limits else [])]
+    if not words:
+        return ""
+    from shlex import join
+
+    return join(words)
 
 
 class _InterruptedError(ReconcileError):
@@ -65,7 +76,7 @@ def _run_command(args: argparse.Namespace, console: Console) -> int:
 def _report(error: ReconcileError, args: argparse.Namespace, console: Console) -> ExitCode:
     """For people always, and where JSON was asked for also as a document; as one line among the events of apply."""
     if getattr(args, "format", "text") == "json" and error.code != OUTPUT_UNWRITABLE:
-        document = error_as_json(error)
+        document = error_as_json(error, console.as_given)
         if args.command == "apply":
             from reconcile.core.times import iso
 

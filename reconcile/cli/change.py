@@ -78,7 +78,7 @@ def resolve(args: argparse.Namespace, console: Console) -> int:
         settled = settled_as_text(report.settlements, report.twins, console.out_style)
         if report.unchecked:
             settled += unchecked_as_text(report.unchecked, console.out_style) + "\n"
-        console.out(settled or "Nothing is in doubt.\n")
+        console.out(console.as_given(settled) or "Nothing is in doubt.\n")
     return report.exit_code
 
 
@@ -96,7 +96,7 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
 
     def show(plan: Plan, settled: Settled) -> None:
         if args.format == "text":
-            console.out(settled_as_text(settled.settlements, settled.twins, console.out_style))
+            console.out(console.as_given(settled_as_text(settled.settlements, settled.twins, console.out_style)))
             console.out(plan_as_text(plan, full=args.full, style=console.out_style))
 
     return Audience(
@@ -130,7 +130,7 @@ def _question(plan: Plan, where: str) -> str:
 
 def _show(report: Report, console: Console) -> None:
     if report.results or report.state_changes or report.doubts or report.unchecked:
-        console.out("\n" + report_as_text(report, console.out_style))
+        console.out("\n" + console.as_given(report_as_text(report, console.out_style)))
 
 
 @contextmanager

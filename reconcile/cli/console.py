@@ -1,7 +1,7 @@
 """What is printed where: data to standard output, everything else to standard error; colour on a terminal only."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ class Console:
 
     Args:
         environ: What decides on colour, on a terminal; the process's own when it is left out.
+        chosen: What stood before the command and has to stand there again to go on: the folder, the sandbox.
 
     Attributes:
         is_quiet: Whether progress is unwanted.
@@ -27,9 +28,15 @@ class Console:
     """
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, is_quiet: bool = False, is_verbose: bool = False
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        is_quiet: bool = False,
+        is_verbose: bool = False,
+        chosen: str = "",
     ) -> None:
         self._given_environ = environ
+        self._chosen = chosen
         self.is_quiet = is_quiet
         self.is_verbose = is_verbose
         for stream in (sys.stdout, sys.stderr):
@@ -53,6 +60,14 @@ class Console:
     def shows_progress_bar(self) -> bool:
         """Whether standard error is a terminal that can redraw a line."""
         return sys.stderr.isatty() and self._environ.get("TERM") != "dumb"
+
+    def as_given(self, text: str) -> str:
+        """Words of ours, with every command that they name in the folder, and the sandbox, of this one."""
+        if not self._chosen or "`reconcile " not in text:
+            return text
+        import re
+
+        return re.sub("`reconcile (?=[a-z])", lambda _: f"`reconcile {self._chosen} ", text)
 
     def out(self, text: str) -> None:
         """Data, already rendered."""
@@ -96,7 +111,7 @@ class Console:
             f"{Style(self._is_colourful(sys.stderr)).paint('error', 'red')}[{error.code}]: {escaped(error.message)}"
         )
         if error.help:
-            self.tell(f"   = help: {escaped(error.help)}")
+            self.tell(f"   = help: {escaped(self.as_given(error.help))}")
 
     def diagnose(self, diagnostics: "Iterable[Diagnostic]") -> None:
         """Diagnostics for people, on standard error."""
@@ -116,8 +131,8 @@ class Console:
         return stream.isatty() and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
 
 
-def error_as_json(error: ReconcileError) -> dict[str, object]:
-    """What JSON output says about a failure, in every command."""
+def error_as_json(error: ReconcileError, as_given: Callable[[str], str] = str) -> dict[str, object]:
+    """What JSON output says about a failure, in every command; see `Console.as_given`."""
     from reconcile.render.diagnostics import as_json as diagnostic_as_json
     from reconcile.render.escape import escaped
 
@@ -126,7 +141,7 @@ def error_as_json(error: ReconcileError) -> dict[str, object]:
         "error": {
             "code": error.code,
             "message": escaped(error.message),
-            "help": escaped(error.help),
+            "help": escaped(as_given(error.help)),
             "exit_code": int(error.exit_code),
         },
         "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in diagnostics],

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from reconcile.cli.console import Console
 from reconcile.core.changes import Action, Plan
@@ -75,7 +75,10 @@ class JsonEvents:
         """Prints the event with the time."""
         if event == "progress" and not self._milestones.are_due(percentage(_standing(details, 0.0, None))):
             return
-        self._console.out_json_line({"event": event, "time": iso(time.time()), **details})
+        told = {"event": event, "time": iso(time.time()), **details}
+        if event == "run_finished" and "next" in details:
+            told["next"] = [self._console.as_given(str(way)) for way in cast("list[object]", details["next"])]
+        self._console.out_json_line(told)
 
 
 class Lines:

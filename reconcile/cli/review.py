@@ -95,16 +95,15 @@ def _show_text(planned: "Plan", root: Path, args: argparse.Namespace, console: C
 
         console.diagnose(with_excerpts(planned.diagnostics, root))
     console.out(plan_as_text(planned, full=args.full, style=console.out_style))
-    _suggest(planned, args, console)
+    _suggest(planned, console)
 
 
-def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> None:
+def _suggest(planned: "Plan", console: Console) -> None:
     from reconcile.core.changes import Action
 
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
     if has_work and not planned.refusals and not console.is_quiet:
-        command = "reconcile --sandbox apply" if args.sandbox else "reconcile apply"
-        console.tell(f"Nothing was sent. `{command}` does it, after asking.")
+        console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

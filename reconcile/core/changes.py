@@ -70,13 +70,14 @@ class Refusal(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a plan takes at the account's limits: `seconds` spent sending, on as many quota `days`."""
+    """What a plan takes at the account's limits, published or not: `seconds` spent sending, on as many quota `days`."""
 
     writes: int
     reads: int
     seconds: float
     days: int
     writes_left_today: int | None
+    is_at_published_limits: bool = True
 
 
 class Selection(NamedTuple):

@@ -56,7 +56,8 @@ class IntentEntry:
         attempt: Counts from 1 within the run and address.
         id: The record written to; None for a create.
         baseline: Ids already seen at the invoice before the request.
-        deadline: When the request is given up, UTC, ISO 8601.
+        deadline: When the request is given up, UTC, ISO 8601, by the clock that `at` is from.
+        server_at: The same moment as `at` by the server's clock; empty when it had not said what time it is.
     """
 
     operation: str
@@ -77,6 +78,7 @@ class IntentEntry:
     line: int = 0
     id: int | None = None
     baseline: tuple[int, ...] = ()
+    server_at: str = ""
     type: Literal["intent"] = "intent"
 
 

@@ -29,7 +29,7 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import price, reads_of_creates
+from reconcile.core.quota import Limits, price, reads_of_creates, whole_pages
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -294,11 +294,13 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     writes = sum(change.action in WRITES for change in changes)
     creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
     invoices = len({declared.coworker_invoice_id for declared in creates})
-    reads = reads_of_creates(invoices, max(held, limiting.known_records or 0))
+    known = max(held, limiting.known_records or 0)
+    reads, pages = reads_of_creates(invoices, known), whole_pages(invoices, known)
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=reads < invoices)
+    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=pages > 0)
+    reads = reads_of_creates(invoices, known, seconds, days) if pages else reads
     left = max(0, per_day - used) if per_day is not None and used is not None else None
-    return Cost(writes=writes, reads=reads, seconds=seconds, days=days, writes_left_today=left)
+    return Cost(writes, reads, seconds, days, left, is_at_published_limits=limiting.limits == Limits())
 
 
 def _plan_id(manifests: Manifests, state: State, changes: Iterable[Change]) -> str:

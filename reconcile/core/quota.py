@@ -24,13 +24,23 @@ DAY = 86400.0
 ROWS_PER_PAGE = 1000
 """Records that one read of the listing gives at most (nexudus-api.md, "Listing")."""
 
+FEW_INVOICES = 2
+"""So few are read one by one; of more, the number of all records says what is cheaper."""
+
+FRESH_SECONDS = 300.0
+"""How old what the duplicate guard has read may be before it looks for what is new."""
+
+LONGEST_RETRY_AFTER = DAY
+"""Seconds; a server that asks for more is asked again after this."""
+
 _MARGIN = 0.5
 _SPACING_MARGIN = 0.02
 
 _EVEN_UP_TO = HOUR
-# Rhythm is kept over eight slots and only loosely from one to the next, so that waking up late costs no throughput.
-_RHYTHM = 8
+# What is lost by waking up late, or between two short runs, is caught up by slots that are a little closer together.
 _CLOSEST = 0.9
+_CAUGHT_UP = 5.0  # seconds; after a longer pause the rhythm begins anew
+_REMEMBERED = 64  # charges
 
 
 class QuotaError(ReconcileError):
@@ -64,8 +74,11 @@ class Window(NamedTuple):
         return earliest - now
 
     def _next_beat(self, charged: Sequence[float]) -> float:
-        closest = charged[-1] + _CLOSEST * self.interval
-        return max(closest, charged[-_RHYTHM] + _RHYTHM * self.interval) if len(charged) >= _RHYTHM else closest
+        recent = charged[-_REMEMBERED:]
+        due = recent[0]
+        for at in recent:
+            due = (due if at - due <= _CAUGHT_UP else at) + self.interval
+        return max(charged[-1] + _CLOSEST * self.interval, due)
 
 
 class Limits(NamedTuple):
@@ -150,15 +163,30 @@ def price(
 
 def _filling(windows: Sequence[Window], count: int) -> float:
     """Seconds from the first of `count` charges to the last, each as soon as it fits; no day is waited for."""
-    paces = ((window.interval, min(_RHYTHM, window.limit)) for window in windows if window.seconds <= _EVEN_UP_TO)
-    gaps = max(0, count - 1)
-    # Within a rhythm charges come a little early, and the next rhythm waits for that.
-    return max((interval * (gaps - (1 - _CLOSEST) * (gaps % rhythm)) for interval, rhythm in paces), default=0.0)
+    return max(0, count - 1) * max(
+        (window.interval for window in windows if window.seconds <= _EVEN_UP_TO), default=0.0
+    )
 
 
-def reads_of_creates(invoices: int, known_records: int) -> int:
-    """How many reads the duplicate guard needs: one an invoice, or a count and whole pages where that is fewer."""
-    return min(invoices, ceil(known_records / ROWS_PER_PAGE) + 1)
+def whole_pages(invoices: int, records: int) -> int:
+    """How many pages the duplicate guard reads for so many invoices; 0 where one read an invoice takes fewer."""
+    pages = max(1, ceil(records / ROWS_PER_PAGE))  # that there are none is seen on the first page
+    return pages if FEW_INVOICES < invoices > pages else 0
+
+
+def reads_of_creates(invoices: int, records: int, seconds: float = 0.0, runs: int = 1) -> int:
+    """How many reads the duplicate guard needs.
+
+    Args:
+        invoices: Where something is created.
+        records: How many the account holds, as far as that is known.
+        seconds: How long the creates take; whole pages grow old meanwhile.
+        runs: How many it takes; each begins with pages of its own.
+    """
+    if invoices <= FEW_INVOICES:
+        return invoices
+    pages = whole_pages(invoices, records)
+    return runs * (1 + pages) + int(seconds / FRESH_SECONDS) if pages else 1 + invoices
 
 
 def _days(count: int, per_day: int | None, used: int = 0) -> int:

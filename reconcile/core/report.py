@@ -37,11 +37,19 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A request that was given up took effect late, after its address had got another record: one is too many."""
+    """A request that was given up took effect late: one record is too many.
+
+    `ids` are the address's own record and the late ones; the late one alone where the address has none.
+    """
 
     address: Address
     coworker_invoice_id: int
     ids: tuple[int, ...]
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether no address owns any of it."""
+        return len(self.ids) == 1
 
 
 @dataclass(frozen=True, slots=True)

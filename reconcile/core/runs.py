@@ -32,6 +32,13 @@ class RunSummary(NamedTuple):
     unattempted: int = 0
 
 
+class PastRun(NamedTuple):
+    """A run, and whether it is still under way; None where that cannot be told, as it began on another host."""
+
+    run: RunSummary
+    is_under_way: bool | None = False
+
+
 class RunWrites(NamedTuple):
     """When the writes of one run were charged, and to whose quota; seconds since the epoch, ascending."""
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from reconcile.core.entries import IntentEntry
 from reconcile.core.fingerprints import Comparison, compare_fingerprints
 from reconcile.core.records import UNMANAGED, ObservedRecord, Secret
+from reconcile.core.times import from_iso
 
 FingerprintToken = Callable[[Secret], str]
 
@@ -127,10 +128,13 @@ def could_match(intent: IntentEntry, row: ObservedRecord, fingerprint: Fingerpri
     return shown is not Comparison.DIFFERENT
 
 
-def has_settled(deadline: float, settle_seconds: float, now: float, server_now: float | None) -> bool:
-    """Whether a request given up at `deadline` can no longer take effect (assumption A1).
+def has_settled(intent: IntentEntry, settle_seconds: float, now: float, server_now: float | None) -> bool:
+    """Whether the request can no longer take effect (assumption A1).
 
-    A local clock that jumped ahead must not shorten the wait, so the server's counts too, whichever is behind.
+    What counts is how far each clock went since the intent was written, not what it shows: one that is wrong by hours
+    neither blocks nor shortens the wait, and one that jumped ahead meanwhile is outvoted by the other.
     """
-    seen = now if server_now is None else min(now, server_now)
-    return seen >= deadline + settle_seconds
+    passed = now - from_iso(intent.at)
+    if server_now is not None:
+        passed = min(passed, server_now - from_iso(intent.server_at or intent.at))
+    return passed >= from_iso(intent.deadline) - from_iso(intent.at) + settle_seconds

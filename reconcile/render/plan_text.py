@@ -73,8 +73,9 @@ def _cost_line(cost: Cost) -> str:
     requests = counted(cost.writes, "write") + (f", {counted(cost.reads, 'read')}" if cost.reads else "")
     days = f"over {cost.days:,} days" if cost.days > 1 else ""
     spent = " ".join(filter(None, (duration(cost.seconds) if cost.seconds else "", days)))
-    left = f" · {cost.writes_left_today:,} writes left today" if cost.writes_left_today is not None else ""
-    time = f" · {spent} at the limits in the settings" if spent else ""
+    left = f" · {counted(cost.writes_left_today, 'write')} left today" if cost.writes_left_today is not None else ""
+    limits = "the published limits" if cost.is_at_published_limits else "the limits in the settings"
+    time = f" · {spent} at {limits}" if spent else ""
     return f"Cost: {requests}{time}{left}."
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconcile.render.words import duration
+from reconcile.render.words import counted, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def progress_line(standing: Standing) -> str:
     if standing.done > 1 and rate > 0:
         parts.append(f"{rate:.1f}/s")
     if standing.writes_left_today is not None:
-        parts.append(f"{standing.writes_left_today:,} writes left today")
+        parts.append(f"{counted(standing.writes_left_today, 'write')} left today")
     if standing.done > 1 and rate > 0 and standing.done < standing.total:
         parts.append(_remaining(standing, rate))
     return " · ".join(parts)

@@ -35,6 +35,10 @@ def _to_look_at(settlement: Settlement) -> str:
 
 def _twin_lines(twins: Sequence[Twin], style: Style) -> Iterable[str]:
     for twin in twins:
+        if twin.is_orphan:
+            what = f"{twin.address}  invoice {twin.coworker_invoice_id}: id {twin.ids[0]} took effect after all"
+            yield f"{style.paint('late record', 'red')}  {what}, and nobody owns it; delete it in Nexudus, or import it"
+            continue
         listed = " and ".join(map(str, twin.ids))
         what = f"{twin.address}  invoice {twin.coworker_invoice_id}: exists as {listed}"
         yield f"{style.paint('late twin', 'red')}  {what}; {twin.ids[0]} is the state's, delete the other in Nexudus"
@@ -70,5 +74,5 @@ def settlement_as_json(settlement: Settlement) -> dict[str, object]:
 
 
 def twin_as_json(twin: Twin) -> dict[str, object]:
-    """A late twin; the first of its ids is the one in the state."""
+    """A late twin; the first of its ids is the one in the state. A late record that no address owns is the only one."""
     return {"address": twin.address, "coworker_invoice_id": twin.coworker_invoice_id, "ids": list(twin.ids)}

@@ -9,7 +9,7 @@ import pytest
 from reconcile.adapters.auth import Authenticator, Credentials
 from reconcile.core.errors import ApiError, InputError, ReconcileError
 from reconcile.core.outcomes import Answer, NeverSent, Throttled, Unauthorized, classify
-from reconcile.core.quota import QuotaError
+from reconcile.core.quota import UNLIMITED, Limits, QuotaError
 from reconcile.core.records import Secret
 
 FIELDS = {"coworker_invoice_id": 1}
@@ -49,9 +49,9 @@ class Door:
 
 @pytest.fixture
 def door(created, answering, connect):
-    def make(credentials=LOGIN, **more):
+    def make(credentials=LOGIN, *, limits=UNLIMITED, **more):
         behind = Door(created, **more)
-        return behind, connect(answering(behind).url, credentials, client_id="reconcile-42")
+        return behind, connect(answering(behind).url, credentials, client_id="reconcile-42", limits=limits)
 
     return make
 
@@ -264,3 +264,33 @@ def test_no_representation_or_message_shows_a_secret(door, clock):
     shown += [str(caught.value), repr(caught.value), repr(caught.value.__context__)]
     assert "hunter2" not in "".join(shown)
     assert "not ***, ann" in str(caught.value)
+
+
+def test_every_request_for_access_takes_its_turn(door, clock):
+    behind, api = door(limits=Limits(None, None, 2, None, None, None), takes_refresh=False)
+    api.sign_in()
+    api.create(FIELDS, None)
+    assert clock.slept == []
+    assert api.refresh_access()  # a refresh that is refused, then a login
+    assert len(behind.forms) == 3
+    assert clock.slept == [pytest.approx(0.52), pytest.approx(0.52)]
+
+
+def test_a_login_comes_before_the_turn_of_the_read_that_needs_it(door, clock):
+    behind, api = door(limits=Limits(None, None, 2, None, None, None))
+    behind.created = "Not found"
+    with pytest.raises(ApiError):
+        api.get(1)
+    assert (len(behind.forms), clock.slept) == (1, [pytest.approx(0.52)])
+
+
+def test_a_create_whose_login_has_no_turn_is_not_sent_and_may_be_tried_again(door, clock):
+    behind, api = door(limits=Limits(None, None, None, None, None, 1), life=3600)
+    api.sign_in()
+    clock.at += 3600
+    seen = api.create(FIELDS, None)
+    assert isinstance(seen, NeverSent)
+    assert "quota of requests is used up" in seen.reason
+    clock.at += 86_400
+    assert isinstance(api.create(FIELDS, None), Answer)
+    assert [form["grant_type"] for form in behind.forms] == [["password"], ["refresh_token"]]

@@ -311,3 +311,43 @@ def test_what_is_not_declared_is_not_sent_and_a_cleared_token_is_null(answering,
         b'{"CoworkerInvoiceId":1,"RegularPaymentProvider":12}',
         b'{"CoworkerInvoiceId":1,"Token":null}',
     ]
+
+
+SORTED = {"ascending": False, "descending": True}
+
+
+@pytest.mark.parametrize("says_next", [True, False])
+@pytest.mark.parametrize("is_reversed", SORTED.values(), ids=SORTED)
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 9])
+def test_what_is_new_is_read_from_one_end_however_the_list_is_sorted(account, number, is_reversed, says_next):
+    behind, api = account([row(n) for n in range(1, 11)], size=4, says_next=says_next)
+    known = list(api.list_records())
+    behind.rows = sorted([row(n) for n in range(1, 11 + number)], key=lambda r: r["Id"], reverse=is_reversed)
+    before = len(behind.queries)
+    assert ids(api.list_newer(known[-1].id, len(known))) == list(range(11, 11 + number))
+    if not is_reversed:
+        assert len(behind.queries) - before <= 2 + number // 4
+
+
+def test_new_records_are_found_where_old_ones_are_gone(account):
+    behind, api = account([row(n) for n in range(1, 21)], size=4)
+    assert len(list(api.list_records())) == 20
+    behind.rows = [row(n) for n in (1, 2, 3, 18, 21, 22, 23, 24, 25, 26)]
+    assert ids(api.list_newer(20, 20)) == [21, 22, 23, 24, 25, 26]
+    behind.rows = []
+    assert ids(api.list_newer(20, 20)) == []
+
+
+def test_new_records_of_a_list_in_no_order_are_found_by_reading_all_of_it(account):
+    behind, api = account([row(n) for n in range(1, 11)], size=4)
+    list(api.list_records())
+    behind.rows = [row(n) for n in (5, 1, 12, 9, 3, 2, 4, 8, 7, 11, 6, 10)]
+    assert ids(api.list_newer(10, 10)) == [11, 12]
+
+
+def test_new_records_may_come_while_they_are_read(account):
+    behind, api = account([row(n) for n in range(1, 11)], size=4)
+    list(api.list_records())
+    behind.rows += [row(n) for n in range(11, 16)]
+    behind.before_answer = lambda number: behind.rows.append(row(100 + number)) if number < 7 else None
+    assert set(ids(api.list_newer(10, 10))) >= set(range(11, 16))

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from statistics import median
 from urllib.request import urlopen
@@ -17,6 +18,11 @@ from tables import Report, Target, ratio_target
 
 MOST_TIMES_WITH_A_LARGE_STATE = 1.10
 CREATES_A_SECOND = 400
+WORKERS = 8
+LATENCY = 0.2
+"""Seconds."""
+
+LEAST_SHARE = 0.9
 
 _LIMITS = ("WRITES_PER_MINUTE", "WRITES_PER_DAY")
 _REQUESTS = ("REQUESTS_PER_SECOND", "REQUESTS_PER_MINUTE", "REQUESTS_PER_HOUR", "REQUESTS_PER_DAY")
@@ -74,6 +80,20 @@ def apply(bench: Bench, report: Report) -> None:
     )
 
 
+def far(bench: Bench, report: Report) -> None:
+    """Creates against a server that takes its time: what eight workers could do at most, and what they do."""
+    creates = bench.size.creates[0]
+    with _stub(bench, LATENCY) as root:
+        spans = Spans(root)
+        samples = measure(bench.work, [_apply(bench, 0, creates, spans)], runs=bench.size.runs, warm_ups=0)
+    # The last of them is counted when it comes, not when it is answered.
+    share = LATENCY * (ceil(creates / WORKERS) - 1) / (min(spans.seconds) * (creates - 1))
+    report.head(f"apply: {creates:,} creates, {WORKERS} at a time, a server that answers after {LATENCY:g} s")
+    report.rows(samples, [f"{share:.1%} of what {WORKERS} workers can do"])
+    name = f"what {WORKERS} workers do at {LATENCY:g} s latency, of what they can"
+    report.target(Target(name, 1 / LEAST_SHARE, 1 / share, f"{share:.1%}; at least {LEAST_SHARE:.0%}", tolerance=0.1))
+
+
 def _growth(samples: list[Sample]) -> Ratio:
     """What a create more adds to the process, with the large state over the small one."""
     small_few, small_many, large_few, large_many = samples
@@ -85,6 +105,7 @@ def _growth(samples: list[Sample]) -> Ratio:
 def _apply(bench: Bench, held: int, creates: int, spans: Spans) -> Command:
     project = bench.make_project(f"apply-{held}-{creates}", held + creates, held=held)
     kept = project.with_name(f"{project.name}-state")
+    (project / "state").mkdir(exist_ok=True)
     shutil.copytree(project / "state", kept)
     new = range(FIRST + held, FIRST + held + creates)
     return Command(
@@ -103,10 +124,10 @@ def _apply(bench: Bench, held: int, creates: int, spans: Spans) -> Command:
 
 
 @contextmanager
-def _stub(bench: Bench) -> Generator[str]:
-    """The address of the stub while the with-block runs."""
-    port_file = bench.scratch / "port"
-    server = subprocess.Popen([PYTHON, HERE / "stub_api.py", port_file], env=environment(bench.work, {}))
+def _stub(bench: Bench, latency: float = 0.0) -> Generator[str]:
+    """The address of the stub while the with-block runs; it answers after `latency` seconds."""
+    port_file = bench.scratch / f"port-{latency:g}"
+    server = subprocess.Popen([PYTHON, HERE / "stub_api.py", port_file, str(latency)], env=environment(bench.work, {}))
     try:
         yield f"http://127.0.0.1:{_read_port(port_file, server)}"
     finally:

@@ -30,6 +30,7 @@ BENCHMARKS: Final[dict[str, Callable[[Bench, Report], None]]] = {
     "files": plans.files,
     "state": states.state,
     "apply": applies.apply,
+    "far": applies.far,
     "octodns": rivals.octodns,
     "terraform": rivals.terraform,
     "million": plans.million,

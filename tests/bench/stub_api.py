@@ -1,10 +1,11 @@
 """The cheapest server that answers creates: what is left of an apply is the tool's own cost.
 
-    python tests/bench/stub_api.py PORT_FILE
+    python tests/bench/stub_api.py PORT_FILE [LATENCY]
 
-Writes its port to PORT_FILE. It remembers nothing but how many creates came and when: `GET /span` answers with their
-number and the seconds from the first one's arrival to the last one's answer, and starts anew. Any other GET is answered
-with an empty page, so that whoever lists before creating finds nothing.
+Answers after LATENCY seconds, at once where none is given. Writes its port to PORT_FILE. It remembers nothing but how
+many creates came and when: `GET /span` answers with their number and the seconds from the first one's arrival to the
+last one's, and starts anew. Any other GET is answered with an empty page, so that whoever lists before creating finds
+nothing.
 """
 
 import asyncio
@@ -50,7 +51,8 @@ class Span:
 class Connection(asyncio.Protocol):
     """One client; requests come one at a time on it."""
 
-    def __init__(self, ids: "count[int]", span: Span) -> None:
+    def __init__(self, ids: "count[int]", span: Span, latency: float) -> None:
+        self._latency = latency
         self._ids = ids
         self._span = span
         self._received = b""
@@ -66,7 +68,11 @@ class Connection(asyncio.Protocol):
         if not blank or (length is not None and len(body) < int(length[1])):
             return
         self._received = b""
-        self._transport.write(_response(self._answer(head)))
+        response = _response(self._answer(head))
+        if self._latency:
+            asyncio.get_running_loop().call_later(self._latency, self._transport.write, response)
+        else:
+            self._transport.write(response)
 
     def _answer(self, head: bytes) -> object:
         if head.startswith(b"POST"):
@@ -92,10 +98,10 @@ def _response(document: object) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-async def serve(port_file: Path) -> None:
+async def serve(port_file: Path, latency: float = 0.0) -> None:
     """Until the process is ended."""
     ids, span = count(_FIRST_ID), Span()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(ids, span), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(ids, span, latency), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     written = port_file.with_suffix(".new")
     written.write_text(str(port))
@@ -104,6 +110,6 @@ async def serve(port_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in {2, 3}:
         sys.exit(__doc__)
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), *map(float, sys.argv[2:])))

@@ -121,7 +121,7 @@ def test_a_cost_over_days_with_reads_says_what_is_left_today() -> None:
     made = plan(manifests(declare("a")))
     costly = Plan(**{name: getattr(made, name) for name in made._fields} | {"cost": Cost(6206, 12, 6218, 2, 3180)})
     assert summary_lines(costly, Style())[1] == (
-        "Cost: 6,206 writes, 12 reads · 1 h 44 min over 2 days at the limits in the settings · 3,180 writes left today."
+        "Cost: 6,206 writes, 12 reads · 1 h 44 min over 2 days at the published limits · 3,180 writes left today."
     )
 
 

@@ -49,19 +49,19 @@ def test_corrections_by_hand_lose_no_count(limited):
 
 def test_a_killed_run_counts(limited):
     limited.environ["RECONCILE_API__LIMITS__WRITES_PER_DAY"] = "100"
-    limited.environ["RECONCILE_API__LIMITS__WRITES_PER_MINUTE"] = "100"
+    limited.environ["RECONCILE_API__LIMITS__WRITES_PER_MINUTE"] = "2"  # long enough to be looked at
     process = limited.start("apply", "--auto-approve")
     while b'"applied"' not in journal(limited):
         assert process.poll() is None
         time.sleep(0.01)
+    assert "  under way\n" in limited.run("history").out
     process.kill()
     process.communicate()
+    assert "  killed\n" in limited.run("history").out
     before = limited.run("quota", "--format", "json").json["windows"][1]["used"]
     assert before >= 1
     limited.run("state", "rm", "inv-00001")
     assert limited.run("quota", "--format", "json").json["windows"][1]["used"] == before
-    history = limited.run("history").out
-    assert "killed, or not over yet" in history
 
 
 def journal(folder):
@@ -98,6 +98,24 @@ def test_whoever_waits_is_told_so_and_ctrl_c_ends_it_well(limited):
     assert sum("waiting 24 h" in line for line in lines) == 1
     assert "3 created" in out
     assert len(limited.ids()) == 3
+
+
+@pytest.mark.parametrize("limits", ["", "null"])
+def test_what_the_server_asked_for_is_kept_by_the_next_run_too(folder, serve, limits):
+    folder.declare(3)
+    server = serve(faults="throttle_409@2:3000")
+    folder.point_at(server)
+    if not limits:
+        for name in [name for name in folder.environ if "LIMITS" in name]:
+            del folder.environ[name]
+    first = folder.run("apply", "--auto-approve", environ={"RECONCILE_API__CONCURRENCY": "1"})
+    assert first.code == 5, first
+    assert len(folder.ids()) == 1
+    heard = server.requests
+    again = folder.run("apply", "--auto-approve")
+    assert again.code == 5, again
+    assert server.requests == heard
+    assert "its next slot is 50 min away" in again.out + again.err
 
 
 def test_reads_that_find_the_quota_used_up_end_the_run_with_5(limited):
@@ -164,8 +182,8 @@ def test_credentials_that_cannot_be_read_do_not_keep_a_plan_from_being_priced(li
 
 
 def test_a_plan_says_what_it_costs_and_what_is_left(limited):
-    assert "Cost: 5 writes, 1 read" in (first := limited.run("plan").out)
-    assert "1 read · over 2 days at the limits in the settings · 3 writes left today." in first
+    assert "Cost: 5 writes, 4 reads" in (first := limited.run("plan").out)
+    assert "4 reads · over 2 days at the limits in the settings · 3 writes left today." in first
 
     limited.run("apply", "--auto-approve")
     cost = limited.run("plan", "--format", "json").json["cost"]

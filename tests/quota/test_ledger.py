@@ -279,3 +279,38 @@ def test_a_pushed_state_lets_go_of_none_either(backend, clock):
     journal.push(State("another-lineage", 9), who="ana", tool_version="t")
     assert b"intent" not in backend.store.journal
     assert len(charges(backend, now=clock.now() + 1).writes) == 4
+
+
+def test_the_servers_word_outlives_the_run_that_heard_it(backend, clock):
+    QuotaLedger(backend, "a", "run-1", clock).note_pause(1800)
+    QuotaLedger(backend, "a", "run-2", clock).note_pause(5)
+    assert charges(backend, now=NOW + 60).paused_until == NOW + 1800
+    assert charges(backend, "b").paused_until == 0
+    assert charges(backend, None).paused_until == NOW + 1800
+
+
+def test_a_pause_that_ends_no_later_than_the_one_before_is_not_written(backend, clock):
+    ledger = QuotaLedger(backend, "a", "run-1", clock)
+    for seconds in (30, 30, 7):
+        ledger.note_pause(seconds)
+    assert lines(backend) == [{"account": "a", "paused_until": NOW + 30}]
+
+
+def test_a_pause_from_a_clock_that_was_far_ahead_holds_nobody_up(backend, clock):
+    clock.at = NOW + 365 * DAY
+    QuotaLedger(backend, "a", "run-1", clock).note_pause(60)
+    clock.at = NOW
+    QuotaLedger(backend, "a", "run-2", clock).note_pause(60)
+    assert charges(backend).paused_until == NOW + 60
+
+
+def test_a_pause_survives_the_pruning_of_what_is_old(backend, clock):
+    ledger = QuotaLedger(backend, "a", "run-1", clock)
+    ledger.note_pause(-10)
+    ledger.note_pause(1800)
+    for number in range(100):
+        absorb(backend, {f"r{number}": RunWrites("a", (NOW - 2 * DAY,))}, NOW - 2 * DAY)
+    absorb(backend, {"last": RunWrites("a", (NOW,))}, NOW)
+    absorb(backend, {"another": RunWrites("a", (NOW,))}, NOW)
+    pauses = [line["paused_until"] for line in lines(backend) if "paused_until" in line]
+    assert pauses == [NOW + 1800]

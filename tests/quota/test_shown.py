@@ -1,9 +1,14 @@
 """How quota and history read, and the arithmetic of the windows below it."""
 
+import os
+
 import pytest
 
+from reconcile.app.history import _is_under_way
+from reconcile.app.identity import hostname
 from reconcile.core.quota import UNLIMITED, Limits, WindowUse, reads_of_creates, window_uses
-from reconcile.core.runs import RunSummary
+from reconcile.core.runs import PastRun, RunSummary
+from reconcile.ports import LockInfo
 from reconcile.render.history import outcome, runs_as_json, runs_as_text
 from reconcile.render.quota import quota_as_json, quota_as_text
 
@@ -52,7 +57,10 @@ def test_quota_in_json_tells_when_the_oldest_charge_leaves():
 
 @pytest.mark.parametrize(
     ("invoices", "records", "reads"),
-    [(0, 0, 0), (0, 5000, 0), (1, 0, 1), (6206, 11_000, 12), (3, 100_000, 3), (5, 1000, 2), (5, 1001, 3)],
+    [
+        *[(0, 0, 0), (0, 5000, 0), (1, 0, 1), (2, 0, 2), (3, 0, 2), (6206, 11_000, 12), (3, 100_000, 4), (5, 1000, 2)],
+        *[(5, 1001, 3), (5, 4001, 6), (3, 2000, 3)],
+    ],
 )
 def test_the_guard_reads_whole_pages_or_each_invoice_whichever_is_fewer(invoices, records, reads):
     assert reads_of_creates(invoices, records) == reads
@@ -76,16 +84,45 @@ def run(**more):
         (5, "quota reached (5)"),
         (130, "interrupted, saved (130)"),
         (77, "ended (77)"),
-        (None, "killed, or not over yet"),
+        (None, "killed"),
     ],
 )
 def test_every_outcome_has_words(code, words):
-    assert outcome(run(exit_code=code)) == words
+    assert outcome(PastRun(run(exit_code=code))) == words
+
+
+def test_a_run_that_has_not_ended_is_under_way_or_killed_or_out_of_sight():
+    unfinished = run(exit_code=None, finished_at=None)
+    words = [outcome(PastRun(unfinished, is_under_way)) for is_under_way in (True, False, None)]
+    assert words == ["under way", "killed", "killed, or not over yet"]
+
+
+HERE, MINE = hostname(), 0
+"""This machine, and in the place of a process number, that of the test: workers of the tests have different ones."""
+
+
+@pytest.mark.parametrize(
+    ("host", "lock_host", "lock_since", "pid", "expected"),
+    [
+        (HERE, HERE, AT, MINE, True),
+        (HERE, HERE, "2026-03-02T10:13:59Z", MINE, True),
+        (HERE, HERE, "2026-03-02T10:14:01Z", MINE, False),  # somebody who came later
+        (HERE, HERE, AT, 2**22 + 1, False),
+        (HERE, HERE, AT, 2**80, False),
+        (HERE, "elsewhere", AT, MINE, False),
+        (HERE, None, AT, 0, False),
+        ("elsewhere", "elsewhere", AT, MINE, None),
+    ],
+)
+def test_a_run_is_under_way_while_its_process_holds_the_lock(host, lock_host, lock_since, pid, expected):
+    holder = LockInfo("l", "apply", "ana", lock_host, pid or os.getpid(), lock_since) if lock_host else None
+    assert _is_under_way(run(exit_code=None, host=host), holder) is expected
+    assert _is_under_way(run(exit_code=5, host=host), holder) is False
 
 
 def test_a_run_is_two_lines_with_its_counts():
     counts = {"writes": 1240, "applied": 1237, "rejected": 1, "in_doubt": 2, "unattempted": 4966, "exit_code": 4}
-    first, second = runs_as_text([run(**counts)]).splitlines()
+    first, second = runs_as_text([PastRun(run(**counts))]).splitlines()
     assert first == "2026-03-02 10:14Z  ana@runner-1          c0ffeec  7f3a91c2  left doubt (4) · 17 min"
     assert second == "  apply · 1,240 writes · 1,237 applied · 1 rejected · 2 in doubt · 4,966 not attempted"
 
@@ -101,12 +138,12 @@ def test_whatever_its_names_are_a_run_fits_in_100_columns():
     counts = dict.fromkeys(("writes", "applied", "in_doubt", "rejected", "unattempted"), 12_345)
     from reconcile.render.escape import display_width
 
-    for line in runs_as_text([run(**names, **counts)]).splitlines():
+    for line in runs_as_text([PastRun(run(**names, **counts))]).splitlines():
         assert display_width(line) <= 100, line
         assert "\x1b" not in line
 
 
 def test_a_killed_run_has_no_end_and_a_repository_is_not_needed():
-    text = runs_as_text([run(finished_at=None, exit_code=None, git_commit="", plan_id="")])
-    assert "  -        -         killed, or not over yet" in text
-    assert runs_as_json([run(exit_code=None)])[0]["outcome"] == "killed, or not over yet"
+    text = runs_as_text([PastRun(run(finished_at=None, exit_code=None, git_commit="", plan_id=""))])
+    assert "  -        -         killed\n" in text
+    assert runs_as_json([PastRun(run(exit_code=None), is_under_way=True)])[0]["outcome"] == "under way"

@@ -5,12 +5,14 @@ from itertools import count
 from math import ceil
 
 import pytest
+from declarations import declare, manifests, plan
 from memory_backend import MemoryBackend
 from simulated import CountingServer, SimulatedClock
 
 from reconcile.adapters.quota_ledger import QuotaLedger, absorb
 from reconcile.app.connection import Waiting, _pacer
-from reconcile.core.quota import DAY, Limits, price, reads_of_creates
+from reconcile.core.changes import Cost
+from reconcile.core.quota import DAY, FEW_INVOICES, FRESH_SECONDS, Limits, whole_pages
 from reconcile.core.runs import RunWrites
 
 PUBLISHED = Limits()
@@ -27,30 +29,47 @@ class Account:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     backend: MemoryBackend = field(default_factory=MemoryBackend)
     runs: int = 0
+    reads: int = 0
+    read_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.server = CountingServer(self.clock, self.latency)
 
     def run(
-        self, writes: int, *, known: int = 0, longest: float | None = 600.0, is_killed: bool = False
+        self,
+        writes: int,
+        *,
+        known: int = 0,
+        longest: float | None = 600.0,
+        is_killed: bool = False,
+        signs_in: bool = False,
     ) -> tuple[int, float]:
         """Creates as many as the quota lets it: how many, and how far away the next slot is when it was too far."""
         self.runs += 1
         ledger = QuotaLedger(self.backend, "account", f"run-{self.runs}", self.clock)
         pace = _pacer(self.limits, ledger, self.clock, Waiting(longest))
-        reads = reads_of_creates(writes, known)
-        each_reads = reads == writes
-        if not each_reads:
-            for _ in range(reads):
-                pace.before_read()
-                self.server.read()
+        pages = whole_pages(writes, known)
         numbers, sent, too_far = count(1), [], []
+
+        def read() -> None:
+            pace.before_read()
+            self.server.read()
+            self.reads += 1
+
+        for _ in range(signs_in + (1 + pages if writes > FEW_INVOICES else 0)):
+            read()
+        self.read_at = self.clock.monotonic()
+
+        def look() -> None:
+            if not pages:
+                read()
+            elif self.clock.monotonic() - self.read_at >= FRESH_SECONDS:
+                self.read_at = self.clock.monotonic()
+                read()
 
         def work() -> None:
             while not too_far and next(numbers) <= writes:
-                if each_reads:
-                    pace.before_read()
-                    self.server.read()
+                look()
                 wait = pace.before_write()
                 if wait is not None:
                     too_far.append(wait)
@@ -80,6 +99,12 @@ class Account:
         return seconds, runs
 
 
+def cost(writes: int, known: int = 0, limits: Limits = PUBLISHED, used: int = 0) -> Cost:
+    """What a plan of so many creates says that it costs."""
+    declared = [declare(f"inv-{number}", number) for number in range(1, writes + 1)]
+    return plan(manifests(*declared), limits=limits, used_today=used, known_records=known).cost
+
+
 def rate(arrivals: list[float]) -> float:
     """Arrivals a second, from the first to the last."""
     return (len(arrivals) - 1) / (max(arrivals) - min(arrivals))
@@ -89,20 +114,20 @@ def rate(arrivals: list[float]) -> float:
 @pytest.mark.parametrize("writes", [1, 2, 3, 5, 10, 25, 60, 150])
 def test_the_price_of_a_small_plan_is_what_it_takes(writes, known):
     account = Account(latency=0.0)
-    reads = reads_of_creates(writes, known)
     seconds, runs = account.run_to_the_end(writes, known)
-    priced, days = price(writes, reads, PUBLISHED, reads_first=reads < writes)
-    assert priced == pytest.approx(seconds, rel=0.05, abs=2.0)  # two turns: which of eight workers is first is open
-    assert days == runs
+    priced = cost(writes, known)
+    assert priced.seconds == pytest.approx(seconds, rel=0.05, abs=2.0)  # two turns: which of eight is first is open
+    assert (priced.days, priced.reads) == (runs, account.reads)
     assert account.server.exceeded(PUBLISHED) == {}
 
 
 @pytest.mark.parametrize("writes", [5000, 6206, 12_000])
 def test_the_price_of_a_plan_over_days_is_what_it_takes(writes):
     account = Account()
-    reads = reads_of_creates(writes, 11_000)
     seconds, runs = account.run_to_the_end(writes, 11_000)
-    assert price(writes, reads, PUBLISHED, reads_first=True) == (pytest.approx(seconds, rel=0.05), runs)
+    priced = cost(writes, 11_000)
+    assert (priced.seconds, priced.days) == (pytest.approx(seconds, rel=0.05), runs)
+    assert priced.reads == pytest.approx(account.reads, rel=0.05)
     assert len(account.server.writes) == writes
     assert account.server.exceeded(PUBLISHED) == {}
 
@@ -150,13 +175,15 @@ def test_where_every_create_has_a_read_the_hour_is_filled_to_98_percent(latency)
 def test_the_price_of_reads_invoice_by_invoice_is_what_they_take():
     account = Account()
     seconds, runs = account.run_to_the_end(3000, MANY)
-    assert price(3000, 3000, PUBLISHED) == (pytest.approx(seconds, rel=0.05), runs)
+    priced = cost(3000, MANY)
+    assert (priced.seconds, priced.days) == (pytest.approx(seconds, rel=0.05), runs)
 
 
 def test_many_short_runs_in_a_row_are_as_fast_as_a_long_one():
     account = Account(latency=0.2)
     for _ in range(60):
-        account.run(15)
+        account.clock.sleep(0.3)  # a process begins
+        account.run(15, signs_in=True)
     assert rate(account.server.writes) >= 0.98
     assert account.server.exceeded(PUBLISHED) == {}
 
@@ -188,5 +215,6 @@ def test_days_are_counted_from_what_is_used_today():
     account = Account(limits)
     account.run(80)
     seconds, runs = account.run_to_the_end(500)
-    assert price(500, 1, limits, 80, reads_first=True) == (pytest.approx(seconds, rel=0.05), runs)
+    priced = cost(500, limits=limits, used=80)
+    assert (priced.seconds, priced.days) == (pytest.approx(seconds, rel=0.05), runs)
     assert runs == ceil(580 / 200)

@@ -1,5 +1,7 @@
 """What exists already is not created again, and is read with as few requests as it takes ("Before a create")."""
 
+import threading
+
 import pytest
 from acting import FakeApi, Log, Stage, success
 from declarations import declare, held, manifests, plan
@@ -8,7 +10,7 @@ from reconcile.apply.lookup import Lookup
 from reconcile.core.changes import Plan
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import ApiError, ExitCode
-from reconcile.core.quota import QuotaError
+from reconcile.core.quota import FRESH_SECONDS, QuotaError
 from reconcile.core.records import ObservedRecord, Provider, Secret
 
 TOKENS = {f"inv-{n}": Secret("t") for n in range(30)}
@@ -144,3 +146,96 @@ def test_whole_pages_are_read_where_that_takes_fewer_requests(records: int, invo
         found = [row.coworker_invoice_id for invoice in range(invoices) for row in lookup.at(invoice)]
     assert len(found) == sum(1 for row in api.records.values() if row.coworker_invoice_id < invoices)
     assert api.reads == reads
+
+
+def test_what_somebody_else_created_during_a_long_run_is_found(stage: Stage) -> None:
+    stage.api.hold(1, 99)
+
+    def somebody_else(_: object) -> None:
+        stage.clock.sleep(FRESH_SECONDS / 2)
+        if len(stage.api.sent) == 2:
+            stage.api.hold(4000, 6, 2, "March", Secret("t"))
+
+    stage.api.before_answer = somebody_else
+    report = stage.run(creating(1, 2, 3, 4, 5, 6), tokens=TOKENS)
+    assert [result.status for result in report.results] == ["applied"] * 5 + ["exists"]
+    assert stage.api.reads == ["count", "all", "newer", "newer", "id 4000"]
+
+
+def test_what_the_run_itself_creates_is_no_news_to_it(stage: Stage) -> None:
+    """Its own record may be listed before its answer has come; the answer is believed all the same."""
+    stage.api.hold(1, 99)
+    tools = stage.tools()
+    lookup = Lookup(stage.api, range(5), uptime=tools.clock.monotonic)
+    stage.api.hold(5001, 3)
+    stage.clock.sleep(FRESH_SECONDS)
+    assert [row.id for row in lookup.at(3)] == [5001]
+    assert (lookup.has_seen(1), lookup.has_seen(5001)) == (True, False)
+
+
+def test_where_the_listing_cannot_be_renewed_each_invoice_is_read_by_itself(stage: Stage) -> None:
+    lookup = Lookup(stage.api, range(5), uptime=stage.clock.monotonic)
+    stage.clock.sleep(FRESH_SECONDS)
+    stage.api.listings = [ApiError("HTTP 503")]
+    stage.api.hold(7, 3)
+    assert [row.id for row in lookup.at(3)] == [7]
+    assert [row.id for row in lookup.at(3)] == [7]
+    assert stage.api.reads == ["count", "all", "newer", "invoice 3"]
+    stage.clock.sleep(FRESH_SECONDS)
+    lookup.at(3)
+    assert stage.api.reads[-1:] == ["invoice 3"]
+
+
+@pytest.mark.parametrize(("age", "others_wait"), [(FRESH_SECONDS, False), (3 * FRESH_SECONDS, True)])
+def test_while_one_worker_looks_for_news_the_others_go_on_unless_all_is_far_too_old(
+    age: float,
+    others_wait: bool,  # noqa: FBT001 - a case
+    stage: Stage,
+) -> None:
+    lookup = Lookup(stage.api, range(5), uptime=stage.clock.monotonic)
+    stage.clock.sleep(age)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read_slowly() -> None:
+        reading.set()
+        go_on.wait(10)
+
+    stage.api.before_listing = read_slowly
+    stage.api.hold(7, 3)
+    one = threading.Thread(target=lookup.at, args=(1,))
+    one.start()
+    assert reading.wait(10)
+    found: list[int] = []
+    another = threading.Thread(target=lambda: found.extend(row.id for row in lookup.at(3)))
+    another.start()
+    if not others_wait:
+        another.join(10)
+        assert not another.is_alive()
+    go_on.set()
+    one.join()
+    another.join()
+    assert found == ([7] if others_wait else [])
+    assert stage.api.reads == ["count", "all", "newer"]
+
+
+def test_an_address_that_declares_only_its_invoice_is_met_by_any_record_there(stage: Stage) -> None:
+    """Nothing else is declared, so nothing else can differ: one record more would be one too many."""
+    stage.api.hold(77, 1, 12, "of somebody else", Secret("unknown"))
+    bare = plan(manifests(declare("inv-1", 1)))
+    report = stage.run(bare)
+    assert (report.results[0].status, stage.api.sent) == ("exists", [])
+    assert stage.run(bare, adopt_existing=True).results[0].id == 77
+
+
+def test_an_address_that_declares_only_its_invoice_never_takes_what_another_address_owns(stage: Stage) -> None:
+    stage.api.hold(77, 1, 12, "of another address")
+    report = stage.run(plan(manifests(declare("inv-1", 1))), known_ids=[77], adopt_existing=True)
+    assert [(result.status, result.id) for result in report.results] == [("applied", 5001)]
+
+
+def test_of_two_addresses_at_one_invoice_the_one_that_declares_less_does_not_take_the_other_ones_record(
+    stage: Stage,
+) -> None:
+    both = manifests(declare("a", 1), declare("b", 1, notes="b"))
+    report = stage.run(plan(both), adopt_existing=True)
+    assert [result.id for result in report.results] == [5001, 5002]

@@ -8,7 +8,9 @@ from declarations import doubt
 from reconcile.core.entries import IntentEntry
 from reconcile.core.records import UNMANAGED, ObservedRecord, Provider, Secret
 from reconcile.core.settling import Adopt, Ask, Likeness, NotSeen, could_match, has_settled, judge, likeness
+from reconcile.core.times import iso
 
+WRITTEN = 1_772_446_440.0  # seconds since the epoch
 FULL, NEAR, OTHER = Likeness.FULL, Likeness.NEAR, Likeness.OTHER
 
 
@@ -117,13 +119,30 @@ def test_a_row_is_read_by_its_id_unless_it_shows_that_it_is_another(
     assert could_match(intent(**declared), seen(**row), fingerprint) is expected
 
 
+@pytest.mark.parametrize("off", [0, 5 * 3600, -5 * 3600])
 @pytest.mark.parametrize(
-    ("now", "server_now", "expected"),
-    [(399, None, False), (400, None, True), (400, 400, True), (9999, 399, False), (399, 9999, False)],
+    ("passed", "server_passed", "expected"),
+    [
+        (364, None, False),
+        (365, None, True),
+        (365, 365, True),
+        (9999, 364, False),
+        (364, 9999, False),
+        (9999, -1, False),
+    ],
 )
-def test_the_settle_time_has_passed_only_by_both_clocks(
-    now: float,
-    server_now: float | None,
+def test_the_settle_time_has_passed_only_by_both_clocks_however_wrong_they_are(
+    passed: float,
+    server_passed: float | None,
     expected: bool,  # noqa: FBT001 - cases
+    off: float,
 ) -> None:
-    assert has_settled(100, 300, now, server_now) is expected
+    sent = intent(at=iso(WRITTEN), deadline=iso(WRITTEN + 65), server_at=iso(WRITTEN + off))
+    server_now = None if server_passed is None else WRITTEN + off + server_passed
+    assert has_settled(sent, 300, WRITTEN + passed, server_now) is expected
+
+
+def test_a_server_that_had_not_told_its_time_is_measured_by_the_local_one() -> None:
+    sent = intent(at=iso(WRITTEN), deadline=iso(WRITTEN + 65))
+    assert has_settled(sent, 300, WRITTEN + 9999, WRITTEN + 364) is False
+    assert has_settled(sent, 300, WRITTEN + 9999, WRITTEN + 365) is True

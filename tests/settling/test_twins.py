@@ -59,8 +59,12 @@ def test_a_watch_is_over_only_after_the_settle_time_and_in_a_later_run(scene: Sc
     assert scene.journal.entries == [CheckedEntry("op-a", "2026-03-02T10:19:00Z")]
 
 
-def test_what_appears_while_nothing_was_created_since_is_left_to_the_guard(scene: Scene) -> None:
+def test_what_appears_late_while_its_address_has_no_record_is_reported_until_it_is_gone(scene: Scene) -> None:
     scene.hold(12, "a")
+    for _ in range(2):
+        assert look(scene, watch(scene), own=None) == (Twin("a", 7, (12,)),)
+        assert scene.journal.entries == []
+    scene.owned.add(12)
     assert look(scene, watch(scene), own=None) == ()
 
 

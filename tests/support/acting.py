@@ -179,6 +179,15 @@ class FakeApi:
             raise rows
         return iter([row for row in rows if coworker_invoice_id in {None, row.coworker_invoice_id}])
 
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:  # noqa: ARG002 - the port's signature
+        self.before_listing()
+        with self._lock:
+            self.reads.append("newer")
+            rows: Listing = self.listings.pop(0) if self.listings else list(self.records.values())
+        if isinstance(rows, ReconcileError):
+            raise rows
+        return iter([row for row in rows if row.id > than])
+
     def count_records(self) -> int:
         self.reads.append("count")
         return len(self.records)

@@ -71,10 +71,11 @@ def plan(
     excludes: Sequence[str] = (),
     limits: Limits | None = None,
     used_today: int | None = None,
+    known_records: int | None = None,
     serial: int = 4,
     **safety: int | None,
 ) -> Plan:
-    limiting = Limiting(Safety()._replace(**safety), limits or Limits(), used_today)  # type: ignore[arg-type]
+    limiting = Limiting(Safety()._replace(**safety), limits or Limits(), used_today, known_records)  # type: ignore[arg-type]
     return make_plan(
         declared,
         state(records, serial),

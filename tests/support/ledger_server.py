@@ -25,7 +25,7 @@ class Request:
 
     Attributes:
         heard: What `Ledger.on_first_byte` said when the first byte was read.
-        answered: What it said once the answer had been written; None where there was none.
+        answered: What it said right before the answer left; None where there was none.
         sender: The `Authorization` header.
         id: The record it created, if it did.
     """
@@ -156,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        request.answered = self.server.ledger.on_first_byte()  # before the client can act on it
         self.wfile.flush()
-        request.answered = self.server.ledger.on_first_byte()
 
     def finish(self) -> None:
         with suppress(OSError, ValueError):  # the client was killed

@@ -94,6 +94,7 @@ class StoreApi:
         self.weather = FAIR
         self.mortality = mortality
         self.sends_date = True
+        self.date_off = 0.0
         self.is_alone = True
         self._missed: set[int] = set()
         self._ledger, self._clock, self._random = ledger, clock, random
@@ -106,7 +107,7 @@ class StoreApi:
 
     @property
     def server_time(self) -> float | None:
-        return float(int(self._clock.true())) if self.sends_date else None
+        return float(int(self._clock.true() + self.date_off)) if self.sends_date else None
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
         self.mortality.point("before the request")
@@ -174,6 +175,9 @@ class StoreApi:
         for row in self._shown(self._ledger.listed(coworker_invoice_id)):
             yield ObservedRecord(row.id, row.invoice, None, row.notes if self._random.random() < 0.5 else None)
 
+    def list_newer(self, than: int, known: int) -> Iterator[ObservedRecord]:  # noqa: ARG002 - the port's signature
+        return iter([record for record in self.list_records() if record.id > than])
+
     def count_records(self) -> int:
         self._read()
         return len(self._ledger.listed())
@@ -231,6 +235,7 @@ class World:
         self.ledger = Ledger(self.clock.true, lambda: self.store.journal)
         self.weather = FAIR
         self.sends_date = True
+        self.date_off = 0.0  # seconds that the server's clock is wrong by
         self.concurrency = concurrency
 
     def process(self, *, kill_at: int = NEVER, torn: float | None = None) -> Conductor:
@@ -239,6 +244,7 @@ class World:
         backend = MortalBackend(self.store, mortality=mortality, torn=torn)
         api = StoreApi(self.ledger, self.clock, self.random, mortality)
         api.weather, api.sends_date, api.is_alone = self.weather, self.sends_date, self.concurrency == 1
+        api.date_off = self.date_off
         backend.on_append = self._sleep_perhaps
         project = SimulatedProject(backend, settings(concurrency=self.concurrency))
         return Conductor(project, self.clock, api, _ReadPaced(api, OpenPace(self.clock)))

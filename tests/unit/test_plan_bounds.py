@@ -126,7 +126,7 @@ def test_the_plan_id_tells_what_a_token_compared_as() -> None:
 def test_a_plan_prices_itself_at_the_limits() -> None:
     many = manifests(*(declare(f"inv-{n}", n) for n in range(1, 151)))
     cost = plan(many).cost
-    assert (cost.writes, cost.reads, cost.days, cost.writes_left_today) == (150, 1, 1, None)
+    assert (cost.writes, cost.reads, cost.days, cost.writes_left_today) == (150, 2, 1, None)
     assert cost.seconds == pytest.approx(150, rel=0.02)
     assert plan(many, limits=Limits(writes_per_day=100)).cost.days == 2
     used = plan(many, limits=Limits(writes_per_day=200), used_today=80).cost

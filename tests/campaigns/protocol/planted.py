@@ -32,6 +32,9 @@ JUDGE = "core/settling.py"
 JOURNAL = "journal.py"
 RUN = "apply/run.py"
 
+SETTLE_TIME = " + settle_seconds"
+SETTLED = f"passed >= from_iso(intent.deadline) - from_iso(intent.at){SETTLE_TIME}"
+
 BUGS = [
     bug("drop the journal's sync", "adapters/files.py", "            files.sync_content(fd)\n", "", TABLE),
     bug(
@@ -86,9 +89,14 @@ BUGS = [
         TABLE,
     ),
     bug("do not ask about an id that is known", JUDGE, "    if elsewhere:\n", "    if False:\n", TABLE),
-    bug("believe absence at once", JUDGE, "return seen >= deadline + settle_seconds", "return True"),
+    bug("believe absence at once", JUDGE, f"return {SETTLED}", "return True"),
+    bug("believe absence at the deadline", JUDGE, f"return {SETTLED}", f"return {SETTLED.removesuffix(SETTLE_TIME)}"),
     bug(
-        "believe absence at the deadline", JUDGE, "return seen >= deadline + settle_seconds", "return seen >= deadline"
+        "compare clocks instead of their progress",
+        JUDGE,
+        "from_iso(intent.server_at or intent.at)",
+        "from_iso(intent.at)",
+        LATE,
     ),
     bug("settle with one listing", SETTLE, "    second = _Reading(ripe, tools)\n", "    second = first\n"),
     bug(
@@ -154,7 +162,7 @@ BUGS = [
     bug(
         "send what has grown stale",
         CREATE,
-        "self._latest() + self._bounds.timeout_seconds > from_iso(intent.deadline)",
+        "self._passed_since(intent) > SENT_WITHIN",
         "False",
         LATE,
     ),
@@ -254,8 +262,8 @@ BUGS = [
     bug(
         "trust a clock that is slow",
         CREATE,
-        "return max(self._tools.clock.now(), self._tools.api.server_time or 0.0)",
-        "return self._tools.clock.now()",
+        'server_at=iso(server_now) if server_now is not None else "",',
+        'server_at="",',
         LATE,
     ),
     bug(

@@ -8,7 +8,7 @@ from mortal import FAIR, TIMEOUT, Weather, World
 
 from reconcile.core.errors import ExitCode
 from reconcile.core.manifest import Manifests
-from reconcile.core.records import Provider
+from reconcile.core.records import ObservedRecord, Provider
 
 DECLARED = manifests(declare("a", 1, notes="a"))
 RENAMED = manifests(declare("b", 1, notes="a"), moved=[("a", "b")])
@@ -84,6 +84,34 @@ def test_an_invoice_is_looked_at_until_the_settle_time_is_over_and_not_for_longe
     assert world.ledger.requests == requests
 
 
+NOTHING = manifests()
+
+
+def test_what_appears_late_at_an_address_that_is_no_longer_declared_is_reported(world: World) -> None:
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.process().take_word("a", None)
+    world.clock.sleep(TIMEOUT + SETTLE)
+    (late,) = (row.id for row in world.ledger.listed(1))
+    for report in (world.process().apply(NOTHING), world.process().apply(NOTHING)):
+        assert [twin.ids for twin in report.twins] == [(late,)]
+        assert report.exit_code == ExitCode.IN_DOUBT
+    assert [twin.ids for twin in world.process().settle().twins] == [(late,)]
+
+
+def test_what_appears_late_at_an_address_that_is_still_declared_is_left_to_the_guard(world: World) -> None:
+    world.weather = LATE
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.process().take_word("a", None)
+    world.clock.sleep(TIMEOUT + SETTLE)
+    report = world.process().apply(DECLARED)
+    assert (report.twins, report.exit_code) == ((), ExitCode.REFUSED)
+    report = world.process().apply(DECLARED, adopt_existing=True)
+    assert (len(report.having("adopted")), report.twins, report.exit_code) == (1, (), ExitCode.DONE)
+
+
 @pytest.mark.parametrize("weather", [LATE, LOST], ids=["late", "lost"])
 def test_a_rename_carries_its_doubt_along(world: World, weather: Weather) -> None:
     world.weather = weather
@@ -131,6 +159,28 @@ def test_a_machine_that_slept_after_its_intent_writes_another_one_before_it_send
     assert world.ledger.arrived["a"] == 1
 
 
+def test_two_listings_that_disagree_prove_nothing(world: World) -> None:
+    others = world.ledger.add_foreign(1, None, "of somebody else")
+    world.weather = LOST
+    world.process().apply(DECLARED)
+    world.weather = FAIR
+    world.clock.sleep(TIMEOUT + SETTLE + 20)
+    process = world.process()
+    list_records, listings = process.api.list_records, []
+
+    def list_then_delete(invoice: int | None = None) -> list[ObservedRecord]:
+        rows = list(list_records(invoice))
+        listings.append(rows)
+        if len(listings) == 1:
+            world.ledger.delete(others)
+        return rows
+
+    process.api.list_records = list_then_delete
+    assert [settlement.verdict for settlement in process.settle().settlements] == ["open"]
+    assert [len(rows) for rows in listings] == [1, 0]
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["not_created"]
+
+
 def test_a_listing_that_cannot_be_read_proves_nothing(world: World) -> None:
     world.weather = LATE
     world.process().apply(DECLARED)
@@ -157,6 +207,21 @@ def test_a_clock_that_was_wrong_or_jumps_does_not_shorten_the_settle_time(
         world.check()
         world.clock.sleep(SETTLE / 5)
     assert world.ledger.arrived["a"] == 1
+
+
+@pytest.mark.parametrize("date_off", [5 * 3600.0, -5 * 3600.0])
+@pytest.mark.parametrize("skew", [0.0, 1000.0])
+def test_a_server_whose_clock_is_hours_off_neither_blocks_nor_shortens_the_settle_time(
+    world: World, date_off: float, skew: float
+) -> None:
+    world.date_off = date_off
+    world.weather = LOST
+    world.process().apply(DECLARED)
+    world.clock.skew = skew  # our own clock jumps ahead
+    world.clock.sleep(TIMEOUT + SETTLE - 20)
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["open"]
+    world.clock.sleep(40)
+    assert [settlement.verdict for settlement in world.process().settle().settlements] == ["not_created"]
 
 
 def test_after_a_long_wait_for_its_turn_the_servers_time_is_still_known(world: World) -> None:

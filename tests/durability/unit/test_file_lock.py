@@ -1,4 +1,7 @@
 import errno
+import json
+import os
+from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
@@ -36,15 +39,50 @@ def test_who_took_over_from_a_dead_holder_knows_from_whom(path):
         assert held.taken_over is None
 
 
+def test_a_dead_holder_whose_process_number_lives_again_is_taken_over(path):
+    """What counts is who has the system's lock, not whether some process has that number."""
+    with hold_lock(path, replace(lock_info("dead"), pid=os.getppid()), timeout=0):
+        left = path.read_bytes()
+    path.write_bytes(left)
+    with hold_lock(path, lock_info("next"), timeout=0) as held:
+        assert held.is_held()
+        assert held.taken_over is not None
+
+
 @pytest.mark.parametrize(
     "written",
-    [b"half a li", b"[]", b"{}", b'{"id":"x"}', b'{"id":1,"operation":"","who":"","host":"","pid":1,"since":""}'],
+    [
+        b"half a li",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"5",
+        b'{"id":"x"}',
+        b'{"id":1,"operation":"","who":"","host":"","pid":1,"since":""}',
+    ],
 )
 def test_an_information_file_that_makes_no_sense_is_no_holder(path, written):
     path.write_bytes(written)
     assert lock_holder(path) is None
     with hold_lock(path, lock_info(), timeout=0) as held:
         assert held.is_held()
+
+
+def test_parts_of_two_holders_that_a_power_loss_left_are_no_holder(path):
+    with hold_lock(path, replace(lock_info("dead"), pid=4_242_424), timeout=0):
+        first = path.read_bytes()
+    for cut in range(1, len(first)):
+        with hold_lock(path, lock_info("next"), timeout=0):
+            second = path.read_bytes()
+        mixed = second[:cut] + first[cut:]
+        path.write_bytes(mixed)
+        assert lock_holder(path) in {None, lock_info("next")} or mixed == first, cut
+
+
+def test_what_an_older_version_wrote_is_a_holder(path):
+    plain = asdict(lock_info("old"))
+    path.write_bytes(json.dumps(plain).encode())
+    assert lock_holder(path) == lock_info("old")
 
 
 def test_a_lock_whose_file_was_removed_or_replaced_is_lost(path):

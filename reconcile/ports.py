@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from reconcile.core.records import ObservedRecord, PaymentToken, Secret
+from reconcile.core.records import ObservedRecord, PaymentToken, Secret, WholeRecord
 
 if TYPE_CHECKING:
     from reconcile.core.outcomes import Seen
@@ -145,6 +145,17 @@ class PaymentTokens(Protocol):
         """
         ...
 
+    def update(self, whole: WholeRecord, fields: Mapping[str, int | str | None], token: Secret | None) -> "Seen":
+        """Sends the whole record back with `fields` and `token`, as in `create`, laid over it; once, as `create`.
+
+        Whatever is not laid over goes back as it came, to the byte: an update replaces everything.
+        """
+        ...
+
+    def delete(self, record_id: int) -> "Seen":
+        """Sends one delete, once, with a total deadline."""
+        ...
+
     def refresh_access(self) -> bool:
         """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
         ...
@@ -174,6 +185,10 @@ class PaymentTokens(Protocol):
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record; None on a JSON 404. Raises ApiError on anything else."""
+        ...
+
+    def get_whole(self, record_id: int) -> WholeRecord | None:
+        """As `get`, with what an update has to send back."""
         ...
 
 

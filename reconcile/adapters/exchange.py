@@ -40,6 +40,7 @@ class RawAnswer:
 
     Attributes:
         document: The JSON of the body, not redacted: never to be printed. None when there is none.
+        body: The body as it came; never to be printed either.
         is_json: Whether the body is complete, valid JSON in no encoding.
         is_empty: Whether there is no body.
         retry_after: The `Retry-After` headers as they came.
@@ -48,6 +49,7 @@ class RawAnswer:
 
     status: int
     document: object = field(default=None, repr=False)
+    body: bytes = field(default=b"", repr=False)
     is_json: bool = False
     is_empty: bool = False
     retry_after: tuple[str, ...] = field(default=(), repr=False)

@@ -1,12 +1,12 @@
-"""The Nexudus API's payment tokens: creates that are sent once, and reads that are complete or an error.
+"""The Nexudus API's payment tokens: writes that are sent once, and reads that are complete or an error.
 
 The room's front: what `ports.PaymentTokens` promises is kept here. Below it are access and repeated reads
 (`session.py`, `auth.py`) and HTTP (`transport.py`, `sockets.py`); the names on the wire are in `wire_records.py`. Must
-not decide what an answer to a create means; that is `core/outcomes.py`. Cheap to import: HTTP and pydantic are loaded
+not decide what an answer to a write means; that is `core/outcomes.py`. Cheap to import: HTTP and pydantic are loaded
 when first used.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from reconcile.adapters.exchange import MIB, ApiOptions, ExchangeError, RawAnswe
 from reconcile.adapters.session import ReadPace, Session
 from reconcile.core.errors import ApiError, InputError, ReconcileError
 from reconcile.core.outcomes import Answer, NeverSent, NoAnswer, Seen
-from reconcile.core.records import ObservedRecord, Secret
+from reconcile.core.records import ObservedRecord, Secret, WholeRecord
 from reconcile.ports import Clock
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Nexudus:
         options: Where the API is and how it may be reached.
         authenticator: Hands out access.
         clock: For waits between tries of a read.
-        pace: Asked before every read; creates are paced by whoever sends them.
+        pace: Asked before every read; writes are paced by whoever sends them.
         backend: The network below HTTP; another one only in tests.
 
     Raises:
@@ -73,13 +73,41 @@ class Nexudus:
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
         """Sends one create; a login, where one is due, falls within the same deadline. See `ports.PaymentTokens`."""
+
+        def body() -> bytes:
+            from reconcile.adapters.wire_records import create_body
+
+            return create_body(fields, token)
+
+        return self._write("POST", "", body, token)
+
+    def update(self, whole: WholeRecord, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
+        """Sends a record back with the managed fields laid over it, once. See `ports.PaymentTokens`."""
+
+        def body() -> bytes:
+            from reconcile.adapters.wire_records import update_body
+
+            return update_body(whole.text, fields, token)
+
+        return self._write("PUT", "", body, token, whole.observed.token)
+
+    def delete(self, record_id: int) -> Seen:
+        """Sends one delete, once. See `ports.PaymentTokens`."""
+        return self._write("DELETE", f"/{record_id}")
+
+    def _write(
+        self, method: str, below: str, make_body: Callable[[], bytes] | None = None, *tokens: Secret | None
+    ) -> Seen:
+        """Sends one write, whose answer may repeat none of the tokens."""
         session = self._session
         deadline = session.deadline()  # before anything is loaded: the caller's intent counts from here
-        from reconcile.adapters.wire_records import PATH, create_body
+        from reconcile.adapters.wire_records import PATH
 
         try:
-            content = create_body(fields, token)
-            headers = {"Authorization": session.authorization(deadline), "Content-Type": "application/json"}
+            content = make_body() if make_body is not None else None
+            headers = {"Authorization": session.authorization(deadline)}
+            if content is not None:
+                headers["Content-Type"] = "application/json"
         except (ApiError, InputError) as error:
             # A refused login is what a refused request would be; refresh_access() raises it again, with its hint.
             return Answer(401, words=error.message)
@@ -91,11 +119,16 @@ class Nexudus:
             return NeverSent(error.message)
         try:
             raw = session.exchange(
-                "POST", PATH, headers=headers, content=content, max_bytes=LONGEST_WRITE_ANSWER, deadline=deadline
+                method,
+                PATH + below,
+                headers=headers,
+                content=content,
+                max_bytes=LONGEST_WRITE_ANSWER,
+                deadline=deadline,
             )
         except ExchangeError as error:
             return NoAnswer(error.reason) if error.sent else NeverSent(error.reason)
-        return answer_to_write(raw, session.secrets(token), self._clock.now())
+        return answer_to_write(raw, session.secrets(*tokens), self._clock.now())
 
     def refresh_access(self) -> bool:
         """Gets an access token other than the one this thread used last. See `ports.PaymentTokens`."""
@@ -140,14 +173,20 @@ class Nexudus:
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record by its id; None when the API says, in JSON, that there is none. See `ports.PaymentTokens`."""
-        row = self._get(record_id)
-        if row is None:
+        whole = self.get_whole(record_id)
+        return whole.observed if whole is not None else None
+
+    def get_whole(self, record_id: int) -> WholeRecord | None:
+        """The same with everything an update has to send back. See `ports.PaymentTokens`."""
+        read = self._get(record_id)
+        if read is None:
             return None
         from reconcile.adapters.wire_records import observed
 
+        row, body = read
         if row.CoworkerInvoiceId is None:
             raise _wrong_shape(f"record {record_id}", "CoworkerInvoiceId")
-        return observed(row, row.CoworkerInvoiceId)
+        return WholeRecord(observed(row, row.CoworkerInvoiceId), Secret(body.decode("utf-8-sig")))
 
     @property
     def server_time(self) -> float | None:
@@ -226,7 +265,7 @@ class Nexudus:
             elif coworker_invoice_id in {None, invoice}:
                 yield observed(row, invoice)
 
-    def _get(self, record_id: int) -> "Row | None":
+    def _get(self, record_id: int) -> "tuple[Row, bytes] | None":
         from reconcile.adapters.wire_records import PATH, WrongShapeError, row_of
 
         raw = self._session.read(f"{PATH}/{record_id}", max_bytes=LONGEST_WRITE_ANSWER)
@@ -241,7 +280,7 @@ class Nexudus:
             raise self._refused_or_misshapen(raw, what, str(error)) from None
         if row.Id != record_id:
             raise _wrong_shape(what, "Id")
-        return row
+        return row, raw.body
 
     def _refused_or_misshapen(self, raw: RawAnswer, what: str, field: str) -> ApiError:
         """The error of an HTTP 200 that is no record: the API may have said no in its envelope."""

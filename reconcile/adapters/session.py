@@ -75,9 +75,9 @@ class Session:
         """When a request that begins now is given up, in `uptime` seconds."""
         return uptime() + self._options.timeout_seconds
 
-    def secrets(self, token: Secret | None = None) -> tuple[Secret, ...]:
-        """What no message may repeat: the credentials, and the token that was sent."""
-        return self._authenticator.secrets if token is None else (token, *self._authenticator.secrets)
+    def secrets(self, *tokens: Secret | None) -> tuple[Secret, ...]:
+        """What no message may repeat: the credentials, and the tokens that were sent."""
+        return (*(token for token in tokens if token is not None), *self._authenticator.secrets)
 
     def authorization(self, deadline: float) -> str:
         """The `Authorization` header for this thread's next request. Raises as `Authenticator.authorization`."""

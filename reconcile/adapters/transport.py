@@ -203,6 +203,7 @@ def _read(response: httpx.Response, max_bytes: int) -> RawAnswer:
     return RawAnswer(
         status=response.status_code,
         document=document,
+        body=bytes(body),
         is_json=is_json,
         is_empty=not body,
         retry_after=tuple(headers.get_list("retry-after")),

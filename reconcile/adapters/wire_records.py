@@ -1,10 +1,11 @@
-"""A payment-token record on the wire: its field names, the body of a create, the rows and pages of an answer.
+"""A payment-token record on the wire: its field names, the bodies of writes, the rows and pages of an answer.
 
 The only module that knows those names (nexudus-api.md, "Record", "Envelopes"). Must not send anything. Answers are read
 tolerantly, what is not known is ignored, except that an id is a positive integer and nothing else. Importing this loads
 pydantic, so only `Nexudus` does, once it is used.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
@@ -59,9 +60,48 @@ def create_body(fields: Mapping[str, int | str | None], token: Secret | None) ->
     Raises:
         ValueError: A value cannot be written as JSON; the message does not repeat it.
     """
-    body = {_NAMES[name]: value for name, value in fields.items()}
-    if token is not None:
-        body[_NAMES["token"]] = token.reveal()
+    return _encoded(_named(fields, token))
+
+
+def update_body(text: Secret, fields: Mapping[str, int | str | None], token: Secret | None) -> bytes:
+    """The JSON body of an update: the record as it came, to the byte, with the managed fields laid over.
+
+    Raises:
+        ValueError: As `create_body`.
+    """
+    carried = {name: orjson.Fragment(value) for name, value in _value_texts(text.reveal()).items()}
+    return _encoded(carried | _named(fields, token))
+
+
+def _named(fields: Mapping[str, int | str | None], token: Secret | None) -> dict[str, object]:
+    body: dict[str, object] = {_NAMES[name]: value for name, value in fields.items()}
+    return body if token is None else body | {_NAMES["token"]: token.reveal()}
+
+
+def _value_texts(document: str) -> dict[str, str]:
+    """The text of each value of a JSON object, by name: a number or a text that is read and written may change."""
+    texts: dict[str, str] = {}
+    at = _behind_blanks(document, 0) + 1
+    while document[at := _behind_blanks(document, at)] != "}":
+        name, at = _decoder.raw_decode(document, at)
+        start = _behind_blanks(document, _behind_blanks(document, at) + 1)
+        _, at = _decoder.raw_decode(document, start)
+        texts[name] = document[start:at]
+        at = _behind_blanks(document, at)
+        at += document[at] == ","
+    return texts
+
+
+def _behind_blanks(document: str, at: int) -> int:
+    while document[at] in " \t\n\r":
+        at += 1
+    return at
+
+
+_decoder = json.JSONDecoder()
+
+
+def _encoded(body: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:

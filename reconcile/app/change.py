@@ -1,6 +1,6 @@
 """Apply: what the plan says, done once, under the lock, with everything that happens in the journal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -16,7 +16,7 @@ from reconcile.app.review import plan_from
 from reconcile.app.settling import Settled, report_of, settle_doubts, settled_results
 from reconcile.apply import Bounds, Report, Tools, apply_plan
 from reconcile.apply.stops import INTERRUPTED
-from reconcile.core.changes import Action, Plan, Refusal, Selection
+from reconcile.core.changes import CARRIED_OUT, Action, Change, Plan, Selection
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.entries import FinishedEntry
 from reconcile.core.errors import DiagnosedError, ExitCode, RefusedError
@@ -82,7 +82,7 @@ class _Bench:
 def apply(
     project: Project, options: ApplyOptions, audience: Audience, interruption: Interruption, clock: Clock | None = None
 ) -> Report:
-    """Plans, asks, creates what is missing, and records it; by this machine's clock, unless another one is given.
+    """Plans, asks, carries it out, and records it; by this machine's clock, unless another one is given.
 
     Raises:
         DiagnosedError: The manifests hold errors, or a token that would be sent is not at hand.
@@ -144,14 +144,15 @@ def _finish_without_work(bench: _Bench, plan: Plan, settled: Settled) -> Report:
 
 
 def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Settled) -> Report:
-    if plan.count(Action.CREATE):
+    if plan.having(*CARRIED_OUT):
         bench.connection.api.sign_in()
     folded = bench.journal.folded
     account = bench.connection.account
     entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now(), account)
     bench.journal.append(entry)
     with bench.audience.reporter(plan) as reporter:
-        reporter.tell("run_started", {"run": entry.run, "plan_id": plan.plan_id, "creates": plan.count(Action.CREATE)})
+        counts = {f"{action}s": plan.count(action) for action in Action if action in CARRIED_OUT}
+        reporter.tell("run_started", {"run": entry.run, "plan_id": plan.plan_id, **counts})
         report = apply_plan(
             plan,
             tokens,
@@ -189,8 +190,9 @@ def _look_once_more(bench: _Bench, report: Report, settled: Settled, reporter: R
     results = report.results if later is settled else settled_results(report.results, later.settlements)
     settled = settled.then(later)
     for before, result in zip(report.results, results, strict=True):
-        if result.status == "adopted" != before.status:
-            reporter.tell("adopted", {"address": result.change.address, "id": result.id})
+        if result.status != before.status:
+            action = str(result.change.action)
+            reporter.tell(result.status, {"address": result.change.address, "action": action, "id": result.id})
     own = {result.change.address for result in results}
     return replace(
         report,
@@ -243,36 +245,13 @@ def _has_work(plan: Plan) -> bool:
     return any(change.action is not Action.IN_DOUBT for change in plan.changes)
 
 
-_NOT_BUILT = {
-    Action.UPDATE: ("update", "records are created, and not changed yet"),
-    Action.DELETE: ("delete", "records are created, and not deleted yet"),
-    Action.ADOPT: ("import", "existing records are not taken over yet"),
-}
-
-
 def _refuse(plan: Plan) -> None:
     """Stops the whole apply before its first write when any part of the plan is refused (product.md)."""
-    refusals = [*plan.refusals, *_unbuilt(plan)]
-    if not refusals:
+    if not plan.refusals:
         return
-    message = "; ".join(refusal.message for refusal in refusals)
-    ways = "; ".join(refusal.help for refusal in refusals if refusal.help)
-    raise RefusedError(f"{message}; nothing was sent", help=ways, code=refusals[0].rule)
-
-
-def _unbuilt(plan: Plan) -> Iterator[Refusal]:
-    for action, (word, sentence) in _NOT_BUILT.items():
-        addresses = [change.address for change in plan.having(action)]
-        if addresses:
-            counted = f"{len(addresses):,} {word}{'' if len(addresses) == 1 else 's'} planned"
-            help_ = "go on with " + _excluding(addresses)
-            yield Refusal(f"{word}s-not-built", f"{counted}, but this version cannot do that: {sentence}", help=help_)
-
-
-def _excluding(addresses: Sequence[Address]) -> str:
-    if len(addresses) > 3:
-        return "--exclude GLOB, for each of them"
-    return " ".join(f"--exclude {address}" for address in addresses)
+    message = "; ".join(refusal.message for refusal in plan.refusals)
+    ways = "; ".join(refusal.help for refusal in plan.refusals if refusal.help)
+    raise RefusedError(f"{message}; nothing was sent", help=ways, code=plan.refusals[0].rule)
 
 
 def _tokens(project: Project, plan: Plan) -> dict[Address, Secret]:
@@ -280,9 +259,9 @@ def _tokens(project: Project, plan: Plan) -> dict[Address, Secret]:
     secrets = project.secrets()
     tokens: dict[Address, Secret] = {}
     missing: list[Diagnostic] = []
-    for change in plan.having(Action.CREATE):
+    for change in plan.having(Action.CREATE, Action.UPDATE):
         declared = change.declared
-        if declared is None or not isinstance(declared.token_source, str):
+        if declared is None or not isinstance(declared.token_source, str) or not _sends_token(change):
             continue
         secret = secrets.find(declared)
         if secret is None:
@@ -292,6 +271,10 @@ def _tokens(project: Project, plan: Plan) -> dict[Address, Secret]:
     if missing:
         raise DiagnosedError(f"{len(missing):,} tokens are not at hand; nothing was sent", missing)
     return tokens
+
+
+def _sends_token(change: Change) -> bool:
+    return change.sends_token or change.action is Action.CREATE
 
 
 def _missing(declared: PaymentToken) -> Diagnostic:

@@ -10,11 +10,12 @@ from reconcile.app.connection import SandboxWishes, connect, find_access
 from reconcile.app.identity import lock_info, whoami
 from reconcile.app.project import Project, open_journal
 from reconcile.apply.settle import UNREADABLE, SettlingTools, settle
+from reconcile.apply.settle_changes import settle_changes
 from reconcile.apply.twins import find_twins
-from reconcile.core.entries import ResolvedEntry
+from reconcile.core.entries import IntentEntry, ResolvedEntry
 from reconcile.core.errors import RefusedError, UsageError
 from reconcile.core.folded import Doubt
-from reconcile.core.records import Address, Secret
+from reconcile.core.records import Address, ObservedRecord, Secret
 from reconcile.core.report import Report, Result, Settlement, Twin
 from reconcile.core.times import iso
 from reconcile.journal import Journal
@@ -71,7 +72,12 @@ def settle_doubts(
     if not doubts and not watches:
         return Settled()
     tools = _tools(project, journal, api, clock)
-    settlements = tuple(settle(doubts, tools, by_absence=not is_end)) if doubts else ()
+    creates = [doubt for doubt in doubts if doubt.intent.action == "create"]
+    changes = [doubt for doubt in doubts if doubt.intent.action != "create"]
+    settlements = (
+        *(settle(creates, tools, by_absence=not is_end) if creates else ()),
+        *settle_changes(changes, tools, by_absence=not is_end),
+    )
     if not watches:
         return Settled(settlements)
     try:
@@ -110,7 +116,10 @@ def _after(result: Result, settlement: Settlement | None) -> Result:
     if result.status != "in_doubt" or settlement is None:
         return result
     if settlement.verdict == "adopted":
-        return replace(result, status="adopted", id=settlement.id, words="")
+        is_create = settlement.doubt.intent.action == "create"
+        return replace(result, status="adopted" if is_create else "applied", id=settlement.id, words="")
+    if settlement.verdict == "not_created":
+        return replace(result, status="unattempted", words="had no effect: what was to be changed is gone")
     listed = f": {', '.join(map(str, settlement.ids))}" if settlement.ids else ""
     return replace(result, words=f"{result.words}; {settlement.words}{listed}")
 
@@ -121,8 +130,8 @@ class ResolveOptions:
 
     Attributes:
         address: One write in doubt; None for all of them.
-        adopt: A person's word that this record is the one that was sent.
-        not_created: A person's word that nothing was created.
+        adopt: A person's word that this record is the one that was sent; of an update or a delete, that it was done.
+        not_created: A person's word that it had no effect.
     """
 
     address: Address | None = None
@@ -189,17 +198,28 @@ def _doubt_at(journal: Journal, address: Address) -> Doubt:
 
 def _refuse_unfit(journal: Journal, api: PaymentTokens, doubt: Doubt, record_id: int) -> None:
     intent = doubt.intent
-    owner = next((a for a, r in journal.folded.state.records.items() if r.id == record_id), None)
-    record = api.get(record_id) if owner is None else None
-    if owner is not None:
-        message = f"id {record_id} is {owner} already"
-    elif record is None:
-        message = f"there is no record {record_id}"
-    elif record.coworker_invoice_id != intent.coworker_invoice_id:
-        message = f"record {record_id} is of invoice {record.coworker_invoice_id}, not {intent.coworker_invoice_id}"
+    if intent.id is None:
+        owner = next((a for a, r in journal.folded.state.records.items() if r.id == record_id), None)
+        message = (
+            f"id {record_id} is {owner} already" if owner is not None else _unfit(intent, api.get(record_id), record_id)
+        )
+    elif intent.id != record_id:
+        message = f"the {intent.action} in doubt is of id {intent.id}, not of {record_id}"
+    elif intent.action == "delete":
+        message = f"id {record_id} is still there" if api.get(record_id) is not None else ""
     else:
-        return
-    raise RefusedError(message, help="look the invoice up in Nexudus again", code="unfit-record")
+        message = _unfit(intent, api.get(record_id), record_id)
+    if message:
+        raise RefusedError(message, help="look the invoice up in Nexudus again", code="unfit-record")
+
+
+def _unfit(intent: IntentEntry, record: ObservedRecord | None, record_id: int) -> str:
+    """Why the record cannot be the one that was sent, in words; empty when it can."""
+    if record is None:
+        return f"there is no record {record_id}"
+    if record.coworker_invoice_id != intent.coworker_invoice_id:
+        return f"record {record_id} is of invoice {record.coworker_invoice_id}, not {intent.coworker_invoice_id}"
+    return ""
 
 
 def _take_word(journal: Journal, clock: Clock, doubt: Doubt, record_id: int | None) -> Settlement:

@@ -115,6 +115,17 @@ class _Listing:
         return _Listing(newer, read_at, self.highest, self.number)
 
 
+def is_listed(api: PaymentTokens, record_id: int, invoice: int) -> bool:
+    """Whether a complete listing of the invoice shows the record.
+
+    One that a read by id does not find is *gone* only when this does not find it either (protocol.md, "Delete").
+
+    Raises:
+        ApiError: The listing cannot be read completely.
+    """
+    return any(row.id == record_id for row in api.list_records(invoice))
+
+
 def _by_invoice(rows: Iterable[ObservedRecord], invoices: Collection[int]) -> dict[int, list[ObservedRecord]]:
     found: dict[int, list[ObservedRecord]] = {invoice: [] for invoice in invoices}
     for row in rows:

@@ -1,15 +1,19 @@
-"""A whole plan: the changes of the state first, then the creates, several at a time but one for each invoice."""
+"""A whole plan: changes of the state first, then imports, then writes, several at a time but one for each invoice."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from reconcile.apply.adopt import Adopter
 from reconcile.apply.create import Creator
+from reconcile.apply.delete import Deleter
 from reconcile.apply.guard import Guard
 from reconcile.apply.lookup import Lookup
 from reconcile.apply.stops import LOCK_LOST, stop_of
 from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
-from reconcile.core.changes import STATE_ONLY, Action, Change, Plan
+from reconcile.apply.update import Updater
+from reconcile.apply.write import Writer
+from reconcile.core.changes import CARRIED_OUT, STATE_ONLY, WRITES, Action, Change, Plan
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.core.folded import Doubt
@@ -28,38 +32,46 @@ def apply_plan(
     known_ids: Iterable[int],
     doubts: Sequence[Doubt] = (),
 ) -> Report:
-    """Does what the plan says and reports what became of every create.
+    """Does what the plan says and reports what became of every write and import.
 
     Args:
-        plan: Without refusals, and with nothing in it but creates, changes of the state, and doubt.
+        plan: Without refusals.
         tokens: The tokens to send, by address.
         tools: What to act through.
         bounds: How far to go.
         run: The run's id, already in the journal.
         known_ids: The ids of all records in the state: an answer that names one of them is not believed.
-        doubts: The writes that were in doubt before; nothing is created at their invoices.
+        doubts: The writes that were in doubt before; nothing is written at their invoices.
 
     Raises:
         StateError: The journal could not be written; what was sent until then is in it, or was told to `emergency`.
     """
     began = tools.clock.monotonic()
-    creates = plan.having(Action.CREATE)
+    changes = plan.having(*CARRIED_OUT)
     stuck = {doubt.intent.coworker_invoice_id for doubt in doubts}
     if not tools.lock.is_held():  # somebody may have taken a long time to say yes
-        return Report(_with_unattempted(creates, {}, stuck), tuple(doubts), stop=LOCK_LOST)
+        return Report(_with_unattempted(changes, {}, stuck), tuple(doubts), stop=LOCK_LOST)
     state_changes = _change_state(plan, tools)
     tally = Tally(
         tools.reporter,
-        len(creates),
+        changes,
         max_writes=bounds.max_writes,
         max_rejections=bounds.max_consecutive_rejections,
     )
     owned = set(known_ids)
-    guard = _guard(creates, stuck, tools, owned, tally)
+    guard = _guard(plan.having(Action.CREATE), stuck, tools, owned, tally)
     if guard is not None:
-        creator = Creator(run, tools, bounds, tally, tokens, owned, guard=guard)
-        _Workers(creator, tally, stuck).carry_out(creates, bounds.concurrency)
-    results = _with_unattempted(creates, tally.results, stuck)
+        writer = Writer(run, tools, bounds, tally, owned, guard.has_seen)
+        actions: _Actions = {
+            Action.ADOPT: Adopter(writer, tools, tally).adopt,
+            Action.CREATE: Creator(writer, tools, bounds, tally, tokens, guard=guard).create,
+            Action.UPDATE: Updater(writer, tools, tally, tokens).update,
+            Action.DELETE: Deleter(writer, tools, tally).delete,
+        }
+        workers = _Workers(actions, tally, stuck)
+        workers.carry_out(plan.having(Action.ADOPT), bounds.concurrency)
+        workers.carry_out(plan.having(*WRITES), bounds.concurrency)
+    results = _with_unattempted(changes, tally.results, stuck)
     seconds = tools.clock.monotonic() - began
     return Report(
         results,
@@ -115,22 +127,26 @@ def _redescribed(change: Change) -> StateRecord | None:
     )
 
 
-class _Workers:
-    """Threads that carry out chains of creates; a chain holds all creates of one invoice."""
+_Actions = Mapping[Action, Callable[[Change], Result | None]]
+"""What carries out a change, by its action."""
 
-    def __init__(self, creator: Creator, tally: Tally, stuck: set[int]) -> None:
-        self._creator = creator
+
+class _Workers:
+    """Threads that carry out chains of changes; a chain holds all changes of one invoice."""
+
+    def __init__(self, actions: _Actions, tally: Tally, stuck: set[int]) -> None:
+        self._actions = actions
         self._tally = tally
         self._stuck = stuck
         self._failures: list[BaseException] = []
         self._lock = threading.Lock()
 
-    def carry_out(self, creates: Sequence[Change], concurrency: int) -> None:
+    def carry_out(self, changes: Sequence[Change], concurrency: int) -> None:
         """Returns when all workers have ended; raises the first failure that was not an outcome."""
-        chains = _by_invoice(creates)
+        chains = _by_invoice(changes)
         remaining = iter(chains.items())
         threads = [
-            threading.Thread(target=self._work, args=(remaining,), name=f"create-{number}")
+            threading.Thread(target=self._work, args=(remaining,), name=f"write-{number}")
             for number in range(min(concurrency, len(chains)))
         ]
         for thread in threads:
@@ -155,29 +171,31 @@ class _Workers:
     def _carry_out_chain(self, invoice: int, chain: list[Change]) -> None:
         for change in chain:
             if invoice in self._stuck:
-                return  # nothing is created at an invoice where a write is in doubt (protocol.md, I5)
-            result = self._creator.create(change)
+                return  # nothing is written at an invoice where a write is in doubt (protocol.md, I5)
+            result = self._actions[change.action](change)
             if result is None:
                 return
+            self._tally.finish(result)
             if result.status == "in_doubt":
                 self._stuck.add(invoice)
 
 
-def _by_invoice(creates: Sequence[Change]) -> dict[int, list[Change]]:
+def _by_invoice(changes: Sequence[Change]) -> dict[int, list[Change]]:
     chains: dict[int, list[Change]] = {}
-    for change in creates:
+    for change in changes:
         chains.setdefault(_invoice(change) or 0, []).append(change)
     return chains
 
 
 def _invoice(change: Change) -> int | None:
-    return change.declared.coworker_invoice_id if change.declared is not None else None
+    described = change.declared or change.held
+    return described.coworker_invoice_id if described is not None else None
 
 
 def _with_unattempted(
-    creates: Sequence[Change], results: Mapping[Address, Result], stuck: set[int]
+    changes: Sequence[Change], results: Mapping[Address, Result], stuck: set[int]
 ) -> tuple[Result, ...]:
-    return tuple(results.get(change.address) or _unattempted(change, stuck) for change in creates)
+    return tuple(results.get(change.address) or _unattempted(change, stuck) for change in changes)
 
 
 def _unattempted(change: Change, stuck: set[int]) -> Result:

@@ -1,4 +1,4 @@
-"""Settles writes in doubt by reading, and writes each verdict down before anything acts on it.
+"""Settles creates in doubt by reading, and writes each verdict down before anything acts on it.
 
 The rules are those of the protocol, "Settling doubt". A record that matches is adopted at once; that nothing was made
 is believed only after the settle time, and when two complete listings in a row agree. What cannot be read stays in
@@ -26,7 +26,8 @@ BETWEEN_LISTINGS = 2.0
 UNREADABLE = (ApiError, QuotaError)
 """What ends a read without an answer; nothing follows from it."""
 
-_OF_THE_WHOLE_API = frozenset({"unreachable", "unauthorized", "wrong-address", QuotaError.default_code})
+OF_THE_WHOLE_API = frozenset({"unreachable", "unauthorized", "wrong-address", QuotaError.default_code})
+"""The codes of errors after which nothing else can be read either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class _Reading:
 
     def settle(self, doubt: Doubt) -> Settlement:
         """Adopts what was sent where it can be seen, and names what only a person can tell."""
-        if self._lookup is None or (self._failure is not None and self._failure.code in _OF_THE_WHOLE_API):
+        if self._lookup is None or (self._failure is not None and self._failure.code in OF_THE_WHOLE_API):
             return _unread(doubt, self._failure)
         try:
             verdict = _judge(doubt, self._lookup, self._tools)
@@ -141,11 +142,11 @@ class _Reading:
         seen = self.unseen.get(operation)
         if seen is None or seen != first.unseen[operation]:
             return settlement
-        self._tools.journal.append(_resolved(doubt.intent, self._tools, None, tuple(sorted(seen))))
+        self._tools.journal.append(resolved(doubt.intent, self._tools, None, tuple(sorted(seen))))
         return Settlement(doubt, "not_created")
 
     def _adopt(self, doubt: Doubt, record_id: int) -> Settlement:
-        self._tools.journal.append(_resolved(doubt.intent, self._tools, record_id, (record_id,)))
+        self._tools.journal.append(resolved(doubt.intent, self._tools, record_id, (record_id,)))
         self._tools.owned.add(record_id)
         return Settlement(doubt, "adopted", record_id)
 
@@ -193,6 +194,7 @@ def _unread(doubt: Doubt, failure: ReconcileError | None) -> Settlement:
     return Settlement(doubt, "open", words=f"the invoice could not be read: {why}")
 
 
-def _resolved(intent: IntentEntry, tools: SettlingTools, record_id: int | None, seen: tuple[int, ...]) -> ResolvedEntry:
+def resolved(intent: IntentEntry, tools: SettlingTools, record_id: int | None, seen: tuple[int, ...]) -> ResolvedEntry:
+    """The verdict as the journal keeps it: it took effect, on `record_id`, or had none."""
     verdict = "not_created" if record_id is None else "adopted"
     return ResolvedEntry(intent.operation, iso(tools.clock.now()), verdict, record_id, seen, tools.who)

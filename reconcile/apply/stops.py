@@ -1,5 +1,6 @@
 """The reasons for which a run ends before its plan does, in words, each with the way on."""
 
+from reconcile.core.entries import WriteAction
 from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.core.outcomes import Unauthorized
 from reconcile.core.report import Stop
@@ -24,12 +25,16 @@ def wrong_address(status: int) -> Stop:
     return Stop(ExitCode.FAILED, message, "check api.base_url in reconcile.yaml, or NEXUDUS_BASE_URL")
 
 
-def unauthorized(outcome: Unauthorized) -> Stop:
+_ROLES = {"create": "Create", "update": "Edit", "delete": "Delete"}
+
+
+def unauthorized(outcome: Unauthorized, action: WriteAction) -> Stop:
     """Refused, also with a fresh access token; the API does not say which of the two it is."""
     words = f" ({outcome.words})" if outcome.words else ""
     return Stop(
         ExitCode.FAILED,
-        f"HTTP {outcome.status}{words}: bad credentials, or the role CoworkerInvoicePaymentToken-Create is missing",
+        f"HTTP {outcome.status}{words}: bad credentials, or the role "
+        f"CoworkerInvoicePaymentToken-{_ROLES[action]} is missing",
         "check NEXUDUS_ACCESS_TOKEN or NEXUDUS_USERNAME and NEXUDUS_PASSWORD, then the roles of that user",
     )
 

@@ -1,11 +1,12 @@
 """What the workers of a run have in common: results, counts, and the reason to stop. Safe to call from any of them."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from reconcile.core.changes import WRITES, Change
 from reconcile.core.errors import ExitCode
 from reconcile.core.records import Address
-from reconcile.core.report import Result, Stop
+from reconcile.core.report import Result, Status, Stop
 from reconcile.ports import Reporter
 
 PATIENCE_SECONDS = 15 * 60.0
@@ -16,22 +17,24 @@ class Tally:
     """Results so far. The first reason to stop wins; writes in flight are still finished.
 
     Args:
-        total: How many creates are planned, for the progress told to the reporter.
+        changes: What is to be carried out, for the progress told to the reporter.
         max_writes: The most requests this run may send; None is no bound.
         max_rejections: How many rejections in a row end the run.
     """
 
-    def __init__(self, reporter: Reporter, total: int, *, max_writes: int | None, max_rejections: int) -> None:
+    def __init__(
+        self, reporter: Reporter, changes: Sequence[Change], *, max_writes: int | None, max_rejections: int
+    ) -> None:
         self.results: dict[Address, Result] = {}
         self.writes = 0
         self.stop: Stop | None = None
         self._reporter = reporter
-        self._total = total
+        self._total = len(changes)
         self._max_writes = max_writes
         self._max_rejections = max_rejections
         self._rejections_in_a_row = 0
         self._throttled_since: float | None = None
-        self._counts = {"applied": 0, "adopted": 0, "exists": 0, "rejected": 0, "in_doubt": 0}
+        self._counts = dict.fromkeys((*_COUNTED, *(f"{c.action}d" for c in changes if c.action in WRITES)), 0)
         self._lock = threading.Lock()
 
     def end(self, stop: Stop) -> None:
@@ -66,14 +69,16 @@ class Tally:
                 self._end(Stop(ExitCode.QUOTA, message, "run `reconcile apply` again later; it goes on from here"))
 
     def finish(self, result: Result) -> None:
-        """Takes the outcome of a create, tells the reporter, and stops a run that is one systematic mistake."""
+        """Takes an outcome, tells the reporter, and stops a run that is one systematic mistake."""
         with self._lock:
             self.results[result.change.address] = result
             self._counts[result.status] += 1
+            if result.status == "applied":
+                self._counts[f"{result.change.action}d"] += 1
             self._throttled_since = None
             self._rejections_in_a_row = self._rejections_in_a_row + 1 if result.status == "rejected" else 0
             if 0 < self._max_rejections <= self._rejections_in_a_row:
-                message = f"{self._rejections_in_a_row} creates in a row were rejected"
+                message = f"{self._rejections_in_a_row} writes in a row were rejected"
                 help_ = "the quota is not spent on a systematic mistake: correct the first of them, then apply again"
                 self._end(Stop(ExitCode.FAILED, message, help_))
             self._tell(result)
@@ -88,13 +93,17 @@ class Tally:
             self._reporter.tell(event, details)
 
 
+_COUNTED: tuple[Status, ...] = ("applied", "adopted", "altered", "exists", "refused", "rejected", "in_doubt")
+
+
 def _details(result: Result) -> dict[str, object]:
     change = result.change
     details: dict[str, object] = {"address": change.address, "action": str(change.action)}
     if result.id is not None:
         details["id"] = result.id
-    if change.declared is not None:
-        details["coworker_invoice_id"] = change.declared.coworker_invoice_id
+    described = change.declared or change.held
+    if described is not None:
+        details["coworker_invoice_id"] = described.coworker_invoice_id
     if change.location is not None:
         details |= {"file": change.location.file, "line": change.location.line}
     if result.words:

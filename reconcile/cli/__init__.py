@@ -4,6 +4,7 @@ parser.py       every command, flag and help text
 boundary.py     the one place where errors become messages and exit codes
 review.py       validate, schema, plan, show
 change.py       apply
+importing.py    import
 state.py        state list, show, mv, rm, pull, push; unlock
 ledger.py       quota, history
 start.py        init, sandbox, completion

@@ -24,7 +24,6 @@ from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
 from reconcile.render.settled import settled_as_json, settled_as_text, unchecked_as_text
-from reconcile.render.words import counted
 from reconcile.settings import environment
 
 
@@ -124,8 +123,15 @@ def _consent(args: argparse.Namespace, console: Console, where: str) -> Callable
 
 
 def _question(plan: Plan, where: str) -> str:
-    creates = plan.count(Action.CREATE)
-    return f"Create {counted(creates, 'record')} {where}?" if creates else "Record this in the state, and send nothing?"
+    counts = {word: plan.count(action) for action, word in _VERBS.items()}
+    asked = ", ".join(f"{word} {count:,}" for word, count in counts.items() if count)
+    if not asked:
+        return "Record this in the state, and send nothing?"
+    noun = "record" if sum(counts.values()) == 1 else "records"
+    return f"{asked[0].upper()}{asked[1:]} {noun} {where}?"
+
+
+_VERBS = {Action.ADOPT: "take over", Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}
 
 
 def _show(report: Report, console: Console) -> None:

@@ -160,10 +160,17 @@ def _add_apply(commands: _Commands) -> None:
     resolve = _command(commands, "resolve", "change:resolve", "settle writes in doubt, by reading or by your word")
     resolve.add_argument("address", nargs="?", metavar="ADDRESS", help="one of them (default: all, by reading)")
     word = resolve.add_mutually_exclusive_group()
-    word.add_argument("--adopt", type=_count, metavar="ID", help="this record is the one that was sent")
-    word.add_argument("--not-created", action="store_true", help="nothing was created; it may be sent again")
+    word.add_argument("--adopt", type=_count, metavar="ID", help="it was done: this record is the one that was sent")
+    word.add_argument("--not-created", action="store_true", help="it had no effect; it may be sent again")
     _add_lock_timeout(resolve)
     _add_format(resolve)
+
+
+def _add_import(commands: _Commands) -> None:
+    taking = _command(commands, "import", "importing:take_over", "take over an existing record; sends nothing")
+    taking.add_argument("address", metavar="ADDRESS", help="where it is declared")
+    taking.add_argument("id", type=_count, metavar="ID", help="its Id in Nexudus")
+    _add_lock_timeout(taking)
 
 
 def _add_state(commands: _Commands) -> None:
@@ -229,6 +236,7 @@ _GROUPS: Final = (
     (("plan",), _add_plan),
     (("show",), _add_show),
     (("apply", "resolve"), _add_apply),
+    (("import",), _add_import),
     (("state", "unlock"), _add_state),
     (("quota", "history"), _add_ledger),
     (("init", "sandbox", "completion"), _add_start),

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 from reconcile.cli.console import Console
-from reconcile.core.changes import Action, Plan
+from reconcile.core.changes import CARRIED_OUT, Plan
 from reconcile.core.times import iso
 from reconcile.ports import Reporter
 from reconcile.render.escape import escaped
@@ -19,6 +19,11 @@ EVERY_SECONDS: Final = 30.0
 EVERY_PERCENT: Final = 5
 AT_LEAST_SECONDS: Final = 1.0
 
+_DONE: Final = ("created", "updated", "deleted", "adopted")
+
+_NEWS: Final = frozenset({"rejected", "in_doubt", "exists", "refused", "altered"})
+"""What is told at once."""
+
 
 def reporter_for(console: Console, output_format: str) -> Callable[[Plan], AbstractContextManager[Reporter]]:
     """The reporter that fits where the output goes."""
@@ -26,7 +31,7 @@ def reporter_for(console: Console, output_format: str) -> Callable[[Plan], Abstr
     def choose(plan: Plan) -> AbstractContextManager[Reporter]:
         if output_format == "json":
             return _as_it_is(JsonEvents(console))
-        if console.is_quiet or not plan.count(Action.CREATE):
+        if console.is_quiet or not plan.having(*CARRIED_OUT):
             return _as_it_is(Silence())
         if console.shows_progress_bar:
             return _bar(plan)
@@ -99,7 +104,7 @@ class Lines:
             standing = _standing(details, self._clock() - self._began, self._left)
             if self._milestones.are_due(percentage(standing)):
                 self._console.tell(progress_line(standing))
-        elif event in {"rejected", "in_doubt", "exists"} or self._console.is_verbose:
+        elif event in _NEWS or self._console.is_verbose:
             self._console.tell(_sentence(event, details))
 
 
@@ -120,14 +125,14 @@ class _Bar:
         self._progress = progress
         self._left = plan.cost.writes_left_today
         self._began = time.monotonic()
-        self._task = progress.add_task("", total=plan.count(Action.CREATE))
+        self._task = progress.add_task("", total=len(plan.having(*CARRIED_OUT)))
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
         """Moves the bar; what goes wrong stands above it."""
         if event == "progress":
             standing = _standing(details, time.monotonic() - self._began, self._left)
             self._progress.update(self._task, completed=standing.done, description=progress_line(standing))
-        elif event in {"rejected", "in_doubt", "exists", "throttled"}:
+        elif event in _NEWS | {"throttled"}:
             self._progress.console.print(_sentence(event, details), markup=False, highlight=False, emoji=False)
 
 
@@ -140,7 +145,7 @@ def _standing(details: Mapping[str, object], seconds: float, left: int | None) -
     return Standing(
         done=done,
         total=number("total"),
-        applied=number("applied"),
+        done_so={word: number(word) for word in _DONE if word in details and (word != "adopted" or number(word))},
         in_doubt=number("in_doubt"),
         rejected=number("rejected"),
         seconds=seconds,

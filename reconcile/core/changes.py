@@ -31,6 +31,9 @@ class Action(StrEnum):
 WRITES = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 """The actions that cost a write against the quota."""
 
+CARRIED_OUT = WRITES | {Action.ADOPT}
+"""The actions that talk to the API, each of which has a result of its own."""
+
 STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
 """The actions that send no request at all."""
 
@@ -44,6 +47,7 @@ class Change(NamedTuple):
         reason: Why, where the action alone does not say; with "may update", the token could not be compared.
         declared: What it shall become; None for deletes and for what is forgotten.
         held: What the state remembers; None for creates.
+        sends_token: Whether an update sends the declared token, as another one or for good measure.
         moved_from: The address it had so far, for moves.
         doubt: The write whose outcome is unknown, for an address in doubt.
     """
@@ -56,6 +60,7 @@ class Change(NamedTuple):
     reason: str = ""
     declared: PaymentToken | None = None
     held: StateRecord | None = None
+    sends_token: bool = False
     moved_from: Address = ""
     doubt: "Doubt | None" = None
 
@@ -111,6 +116,8 @@ class Plan(NamedTuple):
     Attributes:
         unchanged: How many declared records need nothing.
         compared_by_source: How many tokens could be compared only by where they come from.
+        diagnostics: What the manifests are warned about.
+        hints: What the plan itself is warned about: renames that nobody declared.
     """
 
     plan_id: str
@@ -125,6 +132,7 @@ class Plan(NamedTuple):
     refusals: tuple[Refusal, ...]
     cost: Cost
     diagnostics: tuple[Diagnostic, ...] = ()
+    hints: tuple[Diagnostic, ...] = ()
 
     def having(self, *actions: Action) -> list[Change]:
         """The changes with one of these actions, in plan order."""

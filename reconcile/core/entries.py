@@ -55,6 +55,7 @@ class IntentEntry:
         operation: Names this attempt for the entries that follow.
         attempt: Counts from 1 within the run and address.
         id: The record written to; None for a create.
+        before: Its managed fields as they were read before an update, which tell afterwards whether it took effect.
         baseline: Ids already seen at the invoice before the request.
         deadline: When the request is given up, UTC, ISO 8601, by the clock that `at` is from.
         server_at: The same moment as `at` by the server's clock; empty when it had not said what time it is.
@@ -79,6 +80,7 @@ class IntentEntry:
     id: int | None = None
     baseline: tuple[int, ...] = ()
     server_at: str = ""
+    before: StateRecord | None = None
     type: Literal["intent"] = "intent"
 
 

@@ -158,7 +158,8 @@ def _cycles(moved: list[PlacedMove]) -> Iterator[Diagnostic]:
             path[address] = None
             address = following[address]
         if address in path:
-            yield Diagnostic("moved-in-a-circle", _circle(address, following), move.source, "remove one of these moves")
+            help_ = "remove one of these moves; `reconcile state mv` swaps addresses, by way of a third"
+            yield Diagnostic("moved-in-a-circle", _circle(address, following), move.source, help_)
         settled.update(path)
 
 

@@ -222,8 +222,11 @@ class Folding:
         took_effect = not isinstance(entry, NoEffectEntry) and entry.id is not None
         is_rejected = isinstance(entry, NoEffectEntry) and entry.proof == "rejected"
         self._count(intent.run, in_doubt=-1, applied=int(took_effect), rejected=int(is_rejected))
+        if took_effect and intent.action != "create":
+            self._count(intent.run, **{f"{intent.action}d": 1})
         if isinstance(entry, ResolvedEntry):
-            self.watches[entry.operation] = Watch(intent, entry)
+            if intent.action == "create":  # a late update or delete makes no second record
+                self.watches[entry.operation] = Watch(intent, entry)
             is_new = is_new and not entry.carried
         if is_new and not isinstance(entry, NoEffectEntry) and entry.id is not None:
             self._write(intent, entry.id, entry.at)

@@ -1,4 +1,4 @@
-"""What the answer to a create means: the outcome table of the protocol, in one place.
+"""What the answer to a write means: the outcome table of the protocol, in one place, for all three actions.
 
 `classify` is total: whatever was seen, exactly one outcome follows. What cannot be proven to have had no effect is in
 doubt; nothing here guesses.
@@ -6,9 +6,12 @@ doubt; nothing here guesses.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from reconcile.core.records import MAX_ID
+
+if TYPE_CHECKING:
+    from reconcile.core.entries import WriteAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ Seen: TypeAlias = NeverSent | NoAnswer | Answer
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """It took effect; `id` is the new record's."""
+    """It took effect; `id` is the record's."""
 
     id: int
 
@@ -110,12 +113,16 @@ _REJECTING = frozenset({400, 413, 415, 422})
 _UNAUTHORIZED = frozenset({401, 403})
 
 
-def classify(seen: Seen, is_known: Callable[[int], bool]) -> Outcome:
-    """The outcome of a create (protocol.md, "Outcomes of a create").
+def classify(
+    seen: Seen, is_known: Callable[[int], bool], action: "WriteAction" = "create", record_id: int | None = None
+) -> Outcome:
+    """The outcome of a write (protocol.md, "Outcomes of a create").
 
     Args:
         seen: What came back.
         is_known: Whether an Id already belongs to a record that this run did not just create.
+        action: What was sent.
+        record_id: The record that was to be updated or deleted; None for a create.
     """
     match seen:
         case NeverSent(reason):
@@ -123,19 +130,21 @@ def classify(seen: Seen, is_known: Callable[[int], bool]) -> Outcome:
         case NoAnswer(reason):
             return InDoubt(reason)
         case Answer():
-            return _of_answer(seen, is_known)
+            if 200 <= seen.status < 300:
+                return _of_created(seen, is_known) if record_id is None else _of_changed(seen, record_id)
+            return _of_refusal(seen, action)
 
 
-def _of_answer(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
+def _of_refusal(answer: Answer, action: "WriteAction") -> Outcome:
     status = answer.status
-    if 200 <= status < 300:
-        return _of_success(answer, is_known)
-    claimed = _claimed_id(answer)
+    claimed = _claim(answer, action)
     if claimed is not None:
-        # A refusal that names a new record contradicts itself; taking either side would be a guess.
-        return InDoubt(f"HTTP {status} naming id {claimed} as created", ids=(claimed,))
+        return claimed
     if status in _UNAUTHORIZED:
         return Unauthorized(status, answer.words)
+    if status == 404 and answer.is_json and action == "delete":
+        # What is not there any more cannot be deleted; whether that is so, the listing of its invoice tells.
+        return InDoubt("HTTP 404: the API finds no such record")
     if status == 404:
         return Rejected(status, answer.words) if answer.is_json else WrongAddress(status)
     if status in _REJECTING:
@@ -145,9 +154,15 @@ def _of_answer(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
     return InDoubt(_described(answer))
 
 
-def _claimed_id(answer: Answer) -> int | None:
+def _claim(answer: Answer, action: "WriteAction") -> InDoubt | None:
+    """A refusal that says it succeeded contradicts itself; taking either side would be a guess."""
     envelope = _mapping(answer.body)
-    return created_id(envelope) if envelope is not None and envelope.get("WasSuccessful") is True else None
+    if envelope is None or envelope.get("WasSuccessful") is not True:
+        return None
+    claimed = created_id(envelope)
+    if action != "create":
+        return InDoubt(f"HTTP {answer.status} with a success in it")
+    return None if claimed is None else InDoubt(f"HTTP {answer.status} naming id {claimed} as created", ids=(claimed,))
 
 
 def _is_throttling(answer: Answer) -> bool:
@@ -157,7 +172,7 @@ def _is_throttling(answer: Answer) -> bool:
     return answer.status == 429
 
 
-def _of_success(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
+def _of_created(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
     envelope = _mapping(answer.body)
     if not answer.is_json or envelope is None:
         return InDoubt(f"HTTP {answer.status} with an unreadable answer")
@@ -166,7 +181,7 @@ def _of_success(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
         return Rejected(200, answer.words)
     if created is None:
         return InDoubt(f"HTTP {answer.status} without the Id of the new record")
-    if answer.status != 200 or envelope.get("WasSuccessful") is not True or envelope.get("Errors"):
+    if not _is_confirmed(answer, envelope):
         # An Id beside a failure contradicts itself; taking either side would be a guess.
         return InDoubt(f"HTTP {answer.status} naming id {created} without confirming it", ids=(created,))
     if is_known(created):
@@ -174,6 +189,25 @@ def _of_success(answer: Answer, is_known: Callable[[int], bool]) -> Outcome:
             f"HTTP 200 with id {created}, which already belongs to another record", stop=True, ids=(created,)
         )
     return Applied(created)
+
+
+def _of_changed(answer: Answer, record_id: int) -> Outcome:
+    """A 2xx to an update or a delete, which may leave out the Id that is known already."""
+    envelope = _mapping(answer.body)
+    if not answer.is_json or envelope is None:
+        return InDoubt(f"HTTP {answer.status} with an unreadable answer")
+    named = created_id(envelope)
+    if named is not None and named != record_id:
+        return InDoubt(f"HTTP {answer.status} naming id {named} instead of {record_id}", stop=True, ids=(named,))
+    if answer.status == 200 and envelope.get("WasSuccessful") is False and named is None:
+        return Rejected(200, answer.words)
+    if not _is_confirmed(answer, envelope):
+        return InDoubt(f"HTTP {answer.status} without confirming it")
+    return Applied(record_id)
+
+
+def _is_confirmed(answer: Answer, envelope: Mapping[object, object]) -> bool:
+    return answer.status == 200 and envelope.get("WasSuccessful") is True and not envelope.get("Errors")
 
 
 def created_id(envelope: Mapping[object, object]) -> int | None:

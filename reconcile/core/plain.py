@@ -18,6 +18,7 @@ T = TypeVar("T")
 Plain: TypeAlias = dict[str, Any]
 
 _PROVIDER: Final = "regular_payment_provider"
+_RECORDS: Final = frozenset({"record", "before"})
 _ALWAYS: Final = frozenset({"type", "format"})
 _SHAPES_KEPT: Final = 4096
 
@@ -36,8 +37,8 @@ def to_plain(value: object) -> Plain:
     provider = plain.get(_PROVIDER)
     if provider is not None:
         plain[_PROVIDER] = provider.name
-    if "record" in plain:
-        plain["record"] = to_plain(plain["record"])
+    for name in _RECORDS & plain.keys():
+        plain[name] = to_plain(plain[name])
     return plain
 
 

@@ -19,6 +19,7 @@ from reconcile.core.changes import (
     Refusal,
     Selection,
 )
+from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.differences import (
     FingerprintOf,
     TokenComparison,
@@ -29,7 +30,7 @@ from reconcile.core.differences import (
     record_differs,
 )
 from reconcile.core.manifest import Manifests, Moved
-from reconcile.core.quota import Limits, price, reads_of_creates, whole_pages
+from reconcile.core.quota import READS_OF_CHANGES, Limits, price, reads_of_creates, whole_pages
 from reconcile.core.records import Address, PaymentToken, StateRecord
 from reconcile.core.safety import Safety
 from reconcile.core.state import State
@@ -74,7 +75,7 @@ def make_plan(
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety))
+    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety, len(state.records)))
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -88,6 +89,7 @@ def make_plan(
         refusals=refusals,
         cost=_cost(changes, limiting, len(state.records)),
         diagnostics=manifests.diagnostics,
+        hints=tuple(draft.likely_renames()),
     )
 
 
@@ -219,6 +221,8 @@ class _Draft:
                 reason=reason,
                 declared=declared,
                 held=held,
+                sends_token=isinstance(declared.token_source, str)
+                and (token is _CHANGED or token is _MAY_HAVE_CHANGED),
             )
         )
 
@@ -251,6 +255,14 @@ class _Draft:
                     )
                 )
 
+    def likely_renames(self) -> Iterable[Diagnostic]:
+        creates, deletes = self._by_action[Action.CREATE], self._by_action[Action.DELETE]
+        if not creates or not deletes:
+            return ()
+        from reconcile.core.renames import likely_renames
+
+        return likely_renames(creates, deletes, self._fingerprint_of)
+
     def _add(self, change: Change) -> None:
         self._by_action[change.action].append(change)
 
@@ -267,25 +279,27 @@ def _to_their_ends(moves: Iterable[Moved]) -> list[tuple[Moved, Address]]:
     return ends
 
 
-def _limit_refusals(changes: Iterable[Change], safety: Safety) -> list[Refusal]:
+def _limit_refusals(changes: Iterable[Change], safety: Safety, held: int) -> list[Refusal]:
     limits = {Action.CREATE: safety.max_creates, Action.UPDATE: safety.max_updates, Action.DELETE: safety.max_deletes}
     addresses: dict[Action, list[Address]] = {action: [] for action in limits}
     for change in changes:
         if change.action in addresses:
             addresses[change.action].append(change.address)
     return [
-        _over_limit(action, addresses[action], limit)
+        _over_limit(action, addresses[action], limit, held)
         for action, limit in limits.items()
         if limit is not None and len(addresses[action]) > limit
     ]
 
 
-def _over_limit(action: Action, addresses: list[Address], limit: int) -> Refusal:
+def _over_limit(action: Action, addresses: list[Address], limit: int, held: int) -> Refusal:
     count = len(addresses)
     raising = f"--allow-deletes {count}" if action is Action.DELETE else f"a higher safety.max_{action}s"
     excluding = f", or --exclude {addresses[0]}" if count == 1 else ", or leave some out with --exclude"
     plural = "" if count == 1 else "s"
-    message = f"{count:,} {action}{plural}, {limit:,} allowed"
+    noun = "record" if held == 1 else "records"
+    share = "" if action is Action.CREATE else f" ({count:,} of {held:,} {noun}, {100 * count / held:.1f} %)"
+    message = f"{count:,} {action}{plural}, {limit:,} allowed{share}"
     return Refusal(f"max-{action}s", message, tuple(addresses), f"go on with {raising}{excluding}")
 
 
@@ -295,10 +309,11 @@ def _cost(changes: Sequence[Change], limiting: Limiting, held: int) -> Cost:
     creates = [change.declared for change in changes if change.action is Action.CREATE and change.declared is not None]
     invoices = len({declared.coworker_invoice_id for declared in creates})
     known = max(held, limiting.known_records or 0)
-    reads, pages = reads_of_creates(invoices, known), whole_pages(invoices, known)
+    pages, guarding = whole_pages(invoices, known), reads_of_creates(invoices, known)
+    others = sum(READS_OF_CHANGES.get(change.action, 0) for change in changes)
     used, per_day = limiting.writes_used_today, limiting.limits.writes_per_day
-    seconds, days = price(writes, reads, limiting.limits, used or 0, reads_first=pages > 0)
-    reads = reads_of_creates(invoices, known, seconds, days) if pages else reads
+    seconds, days = price(writes, guarding + others, limiting.limits, used or 0, reads_first=guarding if pages else 0)
+    reads = others + (reads_of_creates(invoices, known, seconds, days) if pages else guarding)
     left = max(0, per_day - used) if per_day is not None and used is not None else None
     return Cost(writes, reads, seconds, days, left, is_at_published_limits=limiting.limits == Limits())
 

@@ -138,9 +138,7 @@ def writes_used_last_day(charged: Sequence[float], now: float) -> int:
     return len(charged) - bisect_right(charged, now - DAY - _MARGIN)
 
 
-def price(
-    writes: int, reads: int, limits: Limits, used_today: int = 0, *, reads_first: bool = False
-) -> tuple[float, int]:
+def price(writes: int, reads: int, limits: Limits, used_today: int = 0, *, reads_first: int = 0) -> tuple[float, int]:
     """What sending so much takes: seconds of sending at the pace of `next_slot`, and the quota days it touches.
 
     Args:
@@ -148,16 +146,15 @@ def price(
         reads: All others.
         limits: The account's limits; where one is None, it costs nothing.
         used_today: Writes of the last 24 hours, which today's share has already gone to.
-        reads_first: Whether the first write waits for the last read; else they alternate.
+        reads_first: How many of the reads the first write waits for; the others alternate with the writes.
     """
     requests = writes + reads
     if not requests:
         return 0.0, 0
     every, only_writes = request_windows(limits), write_windows(limits)
-    if reads_first:
-        seconds = _filling(every, reads + bool(writes)) + _filling((*every, *only_writes), writes)
-    else:
-        seconds = max(_filling(every, requests), _filling(only_writes, writes))
+    alternating = requests - reads_first
+    seconds = _filling(every, reads_first + bool(alternating))
+    seconds += max(_filling(every, alternating), _filling(only_writes, writes))
     return seconds, max(1, _days(writes, limits.writes_per_day, used_today), _days(requests, limits.requests_per_day))
 
 
@@ -187,6 +184,10 @@ def reads_of_creates(invoices: int, records: int, seconds: float = 0.0, runs: in
         return invoices
     pages = whole_pages(invoices, records)
     return runs * (1 + pages) + int(seconds / FRESH_SECONDS) if pages else 1 + invoices
+
+
+READS_OF_CHANGES = {"adopt": 1, "update": 2, "delete": 1}
+"""How many reads each of them needs: a look at the record before, and after an update another one."""
 
 
 def _days(count: int, per_day: int | None, used: int = 0) -> int:

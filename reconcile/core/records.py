@@ -135,3 +135,14 @@ class ObservedRecord(NamedTuple):
     regular_payment_provider: int | None = None
     notes: str | None = None
     token: Secret | None = None
+
+
+class WholeRecord(NamedTuple):
+    """A record as it was read by its id, with all that the API said of it, known to us or not.
+
+    Attributes:
+        text: The JSON object as it came, to the byte; it holds the token.
+    """
+
+    observed: ObservedRecord
+    text: Secret

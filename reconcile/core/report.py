@@ -1,31 +1,34 @@
-"""What a run did: a result for each planned create, and why it stopped, if it did."""
+"""What a run did: a result for each planned write and import, and why it stopped, if it did."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from reconcile.core.changes import Change
+from reconcile.core.changes import WRITES, Action, Change
 from reconcile.core.errors import ExitCode, gravest
 from reconcile.core.folded import Doubt
 from reconcile.core.records import Address
 
-Status: TypeAlias = Literal["applied", "adopted", "exists", "rejected", "in_doubt", "unattempted"]
+Status: TypeAlias = Literal["applied", "adopted", "altered", "exists", "refused", "rejected", "in_doubt", "unattempted"]
+"""`altered`: it took effect, and the API made something else of it. `exists`: a create would have made a second one.
+`refused`: the record is not what the plan took it for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one planned create; `words` say why, wherever it was not applied."""
+    """What became of one planned write or import; `words` say why, wherever it was not simply done."""
 
     status: Status
     change: Change
     id: int | None = None
     words: str = ""
+    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a write in doubt: adopted as `id`, proven not created, or still open, with the reason.
+    """What became of a write in doubt: it took effect (`adopted`, as `id`), had none (`not_created`), or is still open.
 
-    `ids` are the records that a person has to look at.
+    `words` say why it is open; `ids` are the records that a person has to look at.
     """
 
     doubt: Doubt
@@ -68,7 +71,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did. `results` has one entry for each planned create, in plan order.
+    """What a run did. `results` has one entry for each planned write and import, in plan order.
 
     Attributes:
         doubts: Writes that were in doubt before this run, and still are.
@@ -94,11 +97,18 @@ class Report:
         """The results with this status, in plan order."""
         return [result for result in self.results if result.status == status]
 
+    def done(self) -> dict[str, int]:
+        """How many records were created, updated and deleted."""
+        actions = [result.change.action for result in self.having("applied")]
+        return {f"{action}d": actions.count(action) for action in Action if action in WRITES}
+
     @property
     def exit_code(self) -> ExitCode:
         """What the run ends with; the gravest when several apply."""
-        codes = {ExitCode.FAILED} if self.unchecked or self.having("rejected") else set[ExitCode]()
-        if self.having("exists"):
+        codes = set[ExitCode]()
+        if self.unchecked or self.having("rejected") or self.having("altered"):
+            codes.add(ExitCode.FAILED)
+        if self.having("exists") or self.having("refused"):
             codes.add(ExitCode.REFUSED)
         if self.doubts or self.twins or self.having("in_doubt"):
             codes.add(ExitCode.IN_DOUBT)

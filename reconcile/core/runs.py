@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 class RunSummary(NamedTuple):
     """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
 
-    `finished_at` and `exit_code` are None for a run that was killed.
+    `finished_at` and `exit_code` are None for a run that was killed. `applied` counts every write that took effect,
+    `updated` and `deleted` those of them that created nothing.
     """
 
     run: str
@@ -30,6 +31,8 @@ class RunSummary(NamedTuple):
     rejected: int = 0
     in_doubt: int = 0
     unattempted: int = 0
+    updated: int = 0
+    deleted: int = 0
 
 
 class PastRun(NamedTuple):

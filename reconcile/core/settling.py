@@ -11,10 +11,13 @@ from typing import TypeAlias
 
 from reconcile.core.entries import IntentEntry
 from reconcile.core.fingerprints import Comparison, compare_fingerprints
-from reconcile.core.records import UNMANAGED, ObservedRecord, Secret
+from reconcile.core.records import UNMANAGED, ObservedRecord, Secret, StateRecord
 from reconcile.core.times import from_iso
 
 FingerprintToken = Callable[[Secret], str]
+
+Expected: TypeAlias = "IntentEntry | StateRecord"
+"""What says which fields are managed, and what they hold."""
 
 
 class Likeness(Enum):
@@ -57,23 +60,25 @@ def likeness(intent: IntentEntry, seen: ObservedRecord, fingerprint: Fingerprint
     """Compares every declared field of a full record, one that was read by its id (undeclared fields do not count)."""
     if seen.coworker_invoice_id != intent.coworker_invoice_id:
         return Likeness.OTHER
-    others_equal = _same_provider(intent, seen) and _same_notes(intent, seen)
-    token = _compare_token(intent, seen, fingerprint)
+    others_equal = same_provider(intent, seen) and same_notes(intent, seen)
+    token = compare_seen_token(intent, seen, fingerprint)
     if token is Comparison.SAME:
         return Likeness.FULL if others_equal else Likeness.NEAR
     return Likeness.NEAR if token is Comparison.INCOMPARABLE and others_equal else Likeness.OTHER
 
 
-def _same_provider(intent: IntentEntry, seen: ObservedRecord) -> bool:
+def same_provider(intent: Expected, seen: ObservedRecord) -> bool:
+    """Whether the provider is as expected, where it is managed; the API does not tell 0 from null."""
     declared = intent.regular_payment_provider
     return declared is UNMANAGED or (declared or None) == (seen.regular_payment_provider or None)
 
 
-def _same_notes(intent: IntentEntry, seen: ObservedRecord) -> bool:
+def same_notes(intent: Expected, seen: ObservedRecord) -> bool:
+    """Whether the notes are as expected, where they are managed; the API does not tell an empty text from null."""
     return intent.notes is UNMANAGED or (intent.notes or None) == (seen.notes or None)
 
 
-def _compare_token(intent: IntentEntry, seen: ObservedRecord, fingerprint: FingerprintToken) -> Comparison:
+def compare_seen_token(intent: Expected, seen: ObservedRecord, fingerprint: FingerprintToken) -> Comparison:
     """A record that declares no token is the same in that respect, whatever token is seen."""
     if intent.token_source is UNMANAGED:
         return Comparison.SAME
@@ -124,7 +129,7 @@ def could_match(intent: IntentEntry, row: ObservedRecord, fingerprint: Fingerpri
         return False
     if row.token is None or not row.token.reveal():
         return True
-    shown = _compare_token(intent, row, fingerprint)
+    shown = compare_seen_token(intent, row, fingerprint)
     return shown is not Comparison.DIFFERENT
 
 

@@ -65,7 +65,8 @@ def _cut(text: str, columns: int) -> str:
 def _counts(run: RunSummary) -> Iterator[str]:
     yield escaped(run.operation)
     yield counted(run.writes, "write")
-    yield f"{run.applied:,} applied"
+    others = [f"{number:,} {word}" for number, word in ((run.updated, "updated"), (run.deleted, "deleted")) if number]
+    yield f"{run.applied:,} applied" + (f" ({', '.join(others)})" if others else "")
     for number, words in ((run.rejected, "rejected"), (run.in_doubt, "in doubt"), (run.unattempted, "not attempted")):
         if number:
             yield f"{number:,} {words}"

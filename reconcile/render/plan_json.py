@@ -22,7 +22,7 @@ def plan_as_json(plan: Plan, *, created_at: str, tool_version: str) -> dict[str,
         "compared_by_source": plan.compared_by_source,
         "refusals": [_refusal(refusal) for refusal in plan.refusals],
         "changes": [_change(change) for change in plan.changes],
-        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in plan.diagnostics],
+        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in (*plan.diagnostics, *plan.hints)],
     }
 
 

@@ -44,12 +44,13 @@ def plan_as_text(plan: Plan, *, full: bool = False, style: Style | None = None) 
 def summary_lines(plan: Plan, style: Style) -> list[str]:
     """The counts, the cost and the refusals: what stands below the changes."""
     lines = [_headline(plan, style)]
-    if plan.cost.writes:
+    if plan.cost.writes or plan.cost.reads:
         lines.append(_cost_line(plan.cost))
     if plan.compared_by_source:
         tokens = counted(plan.compared_by_source, "token")
         lines.append(f"{tokens} compared by source and version only: the value or the fingerprint key is not at hand.")
     lines.extend(_refusal_line(refusal, style) for refusal in plan.refusals)
+    lines.extend(f"{style.paint('Hint', 'yellow')}: {escaped(h.message)}; {escaped(h.help)}." for h in plan.hints)
     return lines
 
 

@@ -1,5 +1,6 @@
 """How far an apply is, on one line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconcile.render.words import counted, duration
@@ -10,12 +11,13 @@ class Standing:
     """How far a run is: counts, and the seconds since it began.
 
     Attributes:
+        done_so: How many were created, updated, deleted and adopted, by these words; without what is not planned.
         writes_left_today: What the day's limit still allows; None when it is not known.
     """
 
     done: int
     total: int
-    applied: int
+    done_so: Mapping[str, int]
     in_doubt: int
     rejected: int
     seconds: float
@@ -24,7 +26,8 @@ class Standing:
 
 def progress_line(standing: Standing) -> str:
     """`[1,240/6,206] 20% · 1,238 created · 1 in doubt · 1 rejected · 1.0/s · 1,940 writes left today · 32 min left`."""
-    parts = [f"[{standing.done:,}/{standing.total:,}] {percentage(standing)}%", f"{standing.applied:,} created"]
+    parts = [f"[{standing.done:,}/{standing.total:,}] {percentage(standing)}%"]
+    parts += [f"{number:,} {word}" for word, number in standing.done_so.items()]
     if standing.in_doubt:
         parts.append(f"{standing.in_doubt:,} in doubt")
     if standing.rejected:

@@ -11,7 +11,7 @@ from reconcile.render.style import Style
 from reconcile.render.words import column_width, counted, duration, minute, padded, stretches
 
 _LISTED = 20
-"""Unattempted creates beyond this many fold into one line for each stretch of a file."""
+"""Unattempted changes beyond this many fold into one line for each stretch of a file."""
 
 
 def report_as_text(report: Report, style: Style) -> str:
@@ -34,6 +34,8 @@ def report_as_text(report: Report, style: Style) -> str:
 _NEEDING_ATTENTION: tuple[tuple[str, Status, str], ...] = (
     ("Rejected by the API", "rejected", "red"),
     ("Exists already, and was not created again", "exists", "yellow"),
+    ("Done, and altered by the API; the state holds what is there now", "altered", "red"),
+    ("Refused, and left as it is", "refused", "yellow"),
     (
         "In doubt: sent, and whether it took effect is unknown; never sent again before that is settled",
         "in_doubt",
@@ -47,9 +49,11 @@ def report_as_json(report: Report) -> dict[str, object]:
     """The details of the `run_finished` event."""
     details: dict[str, object] = {
         "exit_code": int(report.exit_code),
-        "created": len(report.having("applied")),
+        **report.done(),
         "adopted": len(report.having("adopted")),
+        "altered": [_result_as_json(result) for result in report.having("altered")],
         "exists": [_result_as_json(result) for result in report.having("exists")],
+        "refused": [_result_as_json(result) for result in report.having("refused")],
         "rejected": [_result_as_json(result) for result in report.having("rejected")],
         "in_doubt": [_result_as_json(result) for result in report.having("in_doubt")]
         + [_doubt_as_json(doubt) for doubt in report.doubts],
@@ -72,6 +76,7 @@ def _result_as_json(result: Result) -> dict[str, object]:
     location = result.change.location
     return {
         "address": result.change.address,
+        "action": str(result.change.action),
         "file": location.file if location else None,
         "line": location.line if location else None,
         "message": result.words,
@@ -80,7 +85,13 @@ def _result_as_json(result: Result) -> dict[str, object]:
 
 def _doubt_as_json(doubt: Doubt) -> dict[str, object]:
     intent = doubt.intent
-    return {"address": intent.address, "file": intent.file, "line": intent.line, "message": doubt.seen}
+    return {
+        "address": intent.address,
+        "action": intent.action,
+        "file": intent.file,
+        "line": intent.line,
+        "message": doubt.seen,
+    }
 
 
 def _section(title: str, results: Sequence[Result], style: Style, colour: str) -> Iterable[str]:
@@ -121,7 +132,9 @@ def _aligned(rows: Sequence[tuple[str, str, str]]) -> Iterable[str]:
 
 _COUNTED: tuple[tuple[Status, str], ...] = (
     ("adopted", "adopted"),
+    ("altered", "altered by the API"),
     ("exists", "existing already"),
+    ("refused", "refused"),
     ("rejected", "rejected"),
     ("in_doubt", "in doubt"),
     ("unattempted", "not attempted"),
@@ -129,13 +142,16 @@ _COUNTED: tuple[tuple[Status, str], ...] = (
 
 
 def _counts(report: Report) -> str:
-    parts = [f"{len(report.having('applied')):,} created"]
+    planned = {f"{result.change.action}d" for result in report.results}
+    parts = [f"{number:,} {word}" for word, number in report.done().items() if word in planned]
     if report.state_changes:
         parts.append(counted(report.state_changes, "change") + " of the state alone")
     parts.extend(f"{number:,} {words}" for status, words in _COUNTED if (number := len(report.having(status))))
     if report.doubts:
         parts.append(f"{len(report.doubts):,} still in doubt")
-    return f"Applied: {', '.join(parts)} · {counted(report.writes, 'write')} in {duration(report.seconds)}."
+    return (
+        f"Applied: {', '.join(parts) or 'nothing'} · {counted(report.writes, 'write')} in {duration(report.seconds)}."
+    )
 
 
 def _ways_on(report: Report) -> list[str]:
@@ -147,10 +163,11 @@ def _ways_on(report: Report) -> list[str]:
     if report.doubts or report.having("in_doubt"):
         ways.append(
             "`reconcile apply` or `reconcile resolve` once more settles what is in doubt, by reading; "
-            "until then nothing else is created at these invoices"
+            "until then nothing else is written at these invoices"
         )
     if report.having("exists"):
         ways.append("`reconcile apply --adopt-existing` takes over what exists already")
+    ways.extend(dict.fromkeys(result.help for result in report.having("refused") if result.help))
     if report.stop is None and report.having("unattempted"):
         ways.append("`reconcile apply` once more does what was not attempted")
     return ways

@@ -18,18 +18,26 @@ def _settlement_lines(settlements: Sequence[Settlement], style: Style) -> Iterab
     for settlement in settlements:
         intent = settlement.doubt.intent
         what = f"  {intent.address}  invoice {intent.coworker_invoice_id}, sent {minute(intent.at)}: "
-        if settlement.verdict == "adopted":
-            yield f"{style.paint('settled', 'green')}{what}it exists as id {settlement.id}, adopted"
-        elif settlement.verdict == "not_created":
-            yield f"{style.paint('settled', 'green')}{what}it was not created, and may be sent again"
+        if settlement.verdict != "open":
+            yield f"{style.paint('settled', 'green')}{what}{_verdict(settlement)}"
         else:
             yield f"{style.paint('in doubt', 'magenta')}{what}{escaped(settlement.words)}{_to_look_at(settlement)}"
+
+
+def _verdict(settlement: Settlement) -> str:
+    action = settlement.doubt.intent.action
+    if settlement.verdict == "adopted":
+        done = {"create": "it exists as id {}, adopted", "update": "id {} was updated", "delete": "id {} was deleted"}
+        return done[action].format(settlement.id)
+    return f"it was not {action}d, and may be sent again"
 
 
 def _to_look_at(settlement: Settlement) -> str:
     if not settlement.ids:
         return ""
     address, listed = settlement.doubt.intent.address, ", ".join(map(str, settlement.ids))
+    if settlement.doubt.intent.id is not None:
+        return f" (id {listed}). Say whether it was done: `reconcile resolve {address} --adopt ID`, or `--not-created`"
     return f": {listed}. Say which: `reconcile resolve {address} --adopt ID`, or `--not-created`"
 
 
@@ -65,6 +73,7 @@ def settlement_as_json(settlement: Settlement) -> dict[str, object]:
     intent = settlement.doubt.intent
     return {
         "address": intent.address,
+        "action": intent.action,
         "coworker_invoice_id": intent.coworker_invoice_id,
         "verdict": settlement.verdict,
         "id": settlement.id,

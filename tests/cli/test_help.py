@@ -26,6 +26,7 @@ FLAGS = {
     " --adopt-existing",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--format",
+    "import": "--lock-timeout",
     "state": "",
     "state list": "--format",
     "state show": "--format",

@@ -147,7 +147,7 @@ def test_twenty_rejections_in_a_row_end_the_run(folder: Folder, serve: Serve) ->
     ran = folder.run("apply", "--auto-approve")
 
     assert (ran.code, sandbox.writes) == (1, 20)
-    assert "20 creates in a row were rejected" in ran.out
+    assert "20 writes in a row were rejected" in ran.out
     assert "10 not attempted" in ran.out
 
 

@@ -125,16 +125,3 @@ def test_what_a_killed_run_left_is_written_into_the_state_by_the_next(small: Fol
 
     assert small.ids() == ids
     assert sandbox.writes == 3
-
-
-def test_many_updates_are_refused_with_one_way_on(folder: Folder, serve: Serve) -> None:
-    folder.point_at(serve()).declare(5)
-    assert folder.run("apply", "--auto-approve").code == 0
-    text = (folder.path / "manifests" / "many.yaml").read_text()
-    folder.write("manifests/many.yaml", f"defaults: {{notes: new}}\n{text}")
-
-    ran = folder.run("apply", "--auto-approve")
-
-    assert ran.code == 3
-    assert "5 updates planned" in ran.err
-    assert "--exclude GLOB, for each of them" in ran.err

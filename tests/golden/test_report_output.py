@@ -77,8 +77,12 @@ def test_a_run_without_trouble_is_one_line() -> None:
     assert report_as_json(report) == {
         "exit_code": 0,
         "created": 1,
+        "updated": 0,
+        "deleted": 0,
         "adopted": 0,
+        "altered": [],
         "exists": [],
+        "refused": [],
         "rejected": [],
         "in_doubt": [],
         "unattempted": [],
@@ -112,7 +116,9 @@ def test_a_stop_without_a_way_on_suggests_nothing() -> None:
 def test_a_result_without_a_place_still_prints() -> None:
     report = Report((Result("rejected", Change(Action.CREATE, "inv-1"), words="no"),))
     assert "  inv-1    no\n" in report_as_text(report, PLAIN)
-    assert report_as_json(report)["rejected"] == [{"address": "inv-1", "file": None, "line": None, "message": "no"}]
+    assert report_as_json(report)["rejected"] == [
+        {"address": "inv-1", "action": "create", "file": None, "line": None, "message": "no"}
+    ]
 
 
 @pytest.mark.parametrize("value", EVERYTHING)
@@ -158,7 +164,7 @@ def test_the_gravest_exit_code_wins(
 
 
 def test_the_progress_line_says_how_far_how_fast_and_how_long() -> None:
-    standing = Standing(1240, 6206, 1238, 1, 1, 1240.0, 1940)
+    standing = Standing(1240, 6206, {"created": 1238}, 1, 1, 1240.0, 1940)
     assert progress_line(standing) == (
         "[1,240/6,206] 20% · 1,238 created · 1 in doubt · 1 rejected · 1.0/s · 1,940 writes left today"
         " · 32 min today, rest tomorrow"
@@ -168,14 +174,14 @@ def test_the_progress_line_says_how_far_how_fast_and_how_long() -> None:
 @pytest.mark.parametrize(
     ("standing", "line"),
     [
-        (Standing(0, 10, 0, 0, 0, 0.0), "[0/10] 0% · 0 created"),
-        (Standing(1, 10, 1, 0, 0, 2.0), "[1/10] 10% · 1 created"),
-        (Standing(5, 10, 5, 0, 0, 2.0), "[5/10] 50% · 5 created · 2.5/s · 2 s left"),
+        (Standing(0, 10, {"created": 0}, 0, 0, 0.0), "[0/10] 0% · 0 created"),
+        (Standing(1, 10, {"created": 1}, 0, 0, 2.0), "[1/10] 10% · 1 created"),
+        (Standing(5, 10, {"created": 5}, 0, 0, 2.0), "[5/10] 50% · 5 created · 2.5/s · 2 s left"),
         (
-            Standing(5, 10, 5, 0, 0, 2.0, 5),
+            Standing(5, 10, {"created": 5}, 0, 0, 2.0, 5),
             "[5/10] 50% · 5 created · 2.5/s · 5 writes left today · 2 s left",
         ),
-        (Standing(10, 10, 10, 0, 0, 2.0, 0), "[10/10] 100% · 10 created · 5.0/s · 0 writes left today"),
+        (Standing(10, 10, {"created": 10}, 0, 0, 2.0, 0), "[10/10] 100% · 10 created · 5.0/s · 0 writes left today"),
     ],
 )
 def test_the_progress_line_leaves_out_what_is_not_known_yet(standing: Standing, line: str) -> None:
@@ -186,7 +192,7 @@ def test_the_progress_line_leaves_out_what_is_not_known_yet(standing: Standing, 
     ("done", "total", "percent"), [(0, 0, 100), (0, 3, 0), (1, 3, 33), (2, 3, 67), (999, 1000, 99), (1000, 1000, 100)]
 )
 def test_a_hundred_percent_is_said_only_when_all_is_done(done: int, total: int, percent: int) -> None:
-    assert percentage(Standing(done, total, 0, 0, 0, 1.0)) == percent
+    assert percentage(Standing(done, total, {}, 0, 0, 1.0)) == percent
 
 
 @pytest.mark.parametrize(

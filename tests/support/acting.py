@@ -11,7 +11,7 @@ from reconcile.core.entries import AppliedEntry, Entry, InDoubtEntry, IntentEntr
 from reconcile.core.errors import ReconcileError, StateError
 from reconcile.core.folded import Doubt
 from reconcile.core.outcomes import Answer, Seen
-from reconcile.core.records import Address, ObservedRecord, PaymentToken, Secret
+from reconcile.core.records import Address, ObservedRecord, PaymentToken, Secret, WholeRecord
 from reconcile.ports import LockInfo
 
 START = 1_772_446_440.0  # 2026-03-02T10:14:00Z
@@ -104,7 +104,9 @@ class FakeApi:
     """A small store behind a script: a create that the script leaves alone makes a record, which is listed at once.
 
     Attributes:
-        script: The next answers to creates, by their notes, their invoice, or `*` for any.
+        script: The next answers to creates, by their notes, their invoice, or `*` for any; to updates and deletes by
+            `update`, `update 5001`, `delete` and `delete 5001`.
+        altering: What the server makes of an update.
         records: What the server holds, by id; tests put in what others wrote, or what took effect unseen.
         listings: What the next listings say, whatever the server holds: lag, late effects, partial rows, errors.
         unreadable: What a read by id says instead; None is a JSON 404.
@@ -119,12 +121,16 @@ class FakeApi:
         self.reads: list[str] = []
         self.server_time: float | None = None
         self.sent: list[tuple[dict[str, int | str | None], str | None]] = []
+        self.updated: list[tuple[int, dict[str, int | str | None], str | None]] = []
+        self.deleted: list[int] = []
+        self.altering: Callable[[ObservedRecord], ObservedRecord] = lambda record: record
         self.in_flight: dict[int, int] = {}
         self.most_at_once: dict[int, int] = {}
         self.refreshes: list[bool | ReconcileError] = []
         self.refreshed = 0
         self.before_answer: Callable[[Mapping[str, int | str | None]], None] = lambda _: None
         self.before_listing: Callable[[], None] = lambda: None
+        self.before_read: Callable[[], None] = lambda: None
         self._log, self._ids, self._lock = log, count(first_id), threading.Lock()
 
     def create(self, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
@@ -140,6 +146,45 @@ class FakeApi:
         finally:
             with self._lock:
                 self.in_flight[invoice] -= 1
+
+    def update(self, whole: WholeRecord, fields: Mapping[str, int | str | None], token: Secret | None) -> Seen:
+        old = whole.observed
+        self._log.add("api", {"update": old.id, **fields})
+        with self._lock:
+            self.updated.append((old.id, dict(fields), token.reveal() if token is not None else None))
+            scripted = self.script.get(f"update {old.id}") or self.script.get("update")
+            if scripted:
+                return scripted.pop(0)
+        if old.id not in self.records:
+            return Answer(404, is_json=True, words="Not found")
+        self.records[old.id] = self.laid_over(old, fields, token)
+        return success(old.id)
+
+    def laid_over(
+        self, old: ObservedRecord, fields: Mapping[str, int | str | None], token: Secret | None
+    ) -> ObservedRecord:
+        """The record that an update makes of another."""
+        kept = None if "token" in fields else old.token
+        return self.altering(
+            ObservedRecord(
+                old.id,
+                int(fields["coworker_invoice_id"] or 0),
+                fields.get("regular_payment_provider", old.regular_payment_provider),  # type: ignore[arg-type]
+                fields.get("notes", old.notes),  # type: ignore[arg-type]
+                token or kept,
+            )
+        )
+
+    def delete(self, record_id: int) -> Seen:
+        self._log.add("api", {"delete": record_id})
+        with self._lock:
+            self.deleted.append(record_id)
+            scripted = self.script.get(f"delete {record_id}") or self.script.get("delete")
+            if scripted:
+                return scripted.pop(0)
+        if self.records.pop(record_id, None) is None:
+            return Answer(404, is_json=True, words="Not found")
+        return Answer(200, {"WasSuccessful": True, "Value": None}, is_json=True)
 
     def _answer(self, fields: Mapping[str, int | str | None], invoice: int, token: Secret | None) -> Seen:
         with self._lock:
@@ -192,8 +237,13 @@ class FakeApi:
         self.reads.append("count")
         return len(self.records)
 
+    def get_whole(self, record_id: int) -> WholeRecord | None:
+        found = self.get(record_id)
+        return None if found is None else WholeRecord(found, Secret("{}"))
+
     def get(self, record_id: int) -> ObservedRecord | None:
         self.reads.append(f"id {record_id}")
+        self.before_read()
         found = self.unreadable.get(record_id, self.records.get(record_id))
         if isinstance(found, ReconcileError):
             raise found

@@ -55,7 +55,7 @@ def test_twenty_rejections_in_a_row_stop_the_run(stage: Stage) -> None:
     report = stage.run(creating(*range(1, 31)))
     assert len(stage.api.sent) == 20
     assert report.stop is not None
-    assert report.stop.message == "20 creates in a row were rejected"
+    assert report.stop.message == "20 writes in a row were rejected"
     assert (len(report.having("unattempted")), report.exit_code) == (10, ExitCode.FAILED)
 
 

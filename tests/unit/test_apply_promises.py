@@ -13,11 +13,13 @@ from reconcile.apply.create import Creator, request_fields
 from reconcile.apply.guard import Guard
 from reconcile.apply.lookup import Lookup
 from reconcile.apply.tally import Tally
+from reconcile.apply.write import Writer
 from reconcile.core.changes import Plan
 from reconcile.core.entries import AppliedEntry, Entry, InDoubtEntry, IntentEntry, StateChangedEntry
 from reconcile.core.errors import ExitCode, StateError
 from reconcile.core.outcomes import NoAnswer
 from reconcile.core.records import Provider, Secret
+from reconcile.core.report import Result
 
 PLANTED = "planted-token-Zx81"
 
@@ -283,12 +285,13 @@ def test_events_say_what_became_of_each_create_and_how_far_the_run_is(stage: Sta
     stage.api.script = {1: [success(11)], 2: [rejection("no")]}
     stage.run(creating(1, 2))
     place = {"action": "create", "file": "manifests/a.yaml", "line": 3}
-    none = {"applied": 0, "adopted": 0, "exists": 0, "rejected": 0, "in_doubt": 0}
+    statuses = ("applied", "adopted", "altered", "exists", "refused", "rejected", "in_doubt")
+    none = dict.fromkeys((*statuses, "created"), 0)
     assert stage.reporter.events == [
         ("applied", {"address": "inv-1-0", "id": 11, "coworker_invoice_id": 1, **place}),
-        ("progress", {"done": 1, "total": 2, **none, "applied": 1}),
+        ("progress", {"done": 1, "total": 2, **none, "applied": 1, "created": 1}),
         ("rejected", {"address": "inv-2-1", "coworker_invoice_id": 2, "message": "no", **place}),
-        ("progress", {"done": 2, "total": 2, **none, "applied": 1, "rejected": 1}),
+        ("progress", {"done": 2, "total": 2, **none, "applied": 1, "created": 1, "rejected": 1}),
     ]
 
 
@@ -319,12 +322,18 @@ def test_two_answers_with_one_id_are_never_both_believed(stage: Stage) -> None:
     together = threading.Barrier(2, timeout=20)
     stage.api.before_answer = lambda _: together.wait() and None
     stage.api.script["*"] = [success(9), success(9)]
-    tally = Tally(stage.reporter, 2, max_writes=None, max_rejections=20)
+    changes = creating(1, 2).changes
+    tools, tally = stage.tools(), Tally(stage.reporter, changes, max_writes=None, max_rejections=20)
     guard = Guard(stage.api, Lookup(stage.api, ()), (), lambda _: "")
-    creator = Creator("r1", stage.tools(), Bounds(), tally, {}, _Hesitant(), guard=guard)
-    threads = [threading.Thread(target=creator.create, args=(change,)) for change in creating(1, 2).changes]
+    writer = Writer("r1", tools, Bounds(), tally, _Hesitant(), guard.has_seen)
+    creator = Creator(writer, tools, Bounds(), tally, {}, guard=guard)
+    results: list[Result | None] = []
+    threads = [
+        threading.Thread(target=lambda change: results.append(creator.create(change)), args=(change,))
+        for change in changes
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(result.status for result in tally.results.values()) == ["applied", "in_doubt"]
+    assert sorted(result.status for result in results if result is not None) == ["applied", "in_doubt"]

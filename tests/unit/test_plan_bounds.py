@@ -15,7 +15,7 @@ def test_deletes_are_refused_unless_they_are_allowed() -> None:
     made = plan(manifests(), {"inv-7702": held(1)})
     (refusal,) = made.refusals
     assert (refusal.rule, refusal.addresses) == ("max-deletes", ("inv-7702",))
-    assert refusal.message == "1 delete, 0 allowed"
+    assert refusal.message == "1 delete, 0 allowed (1 of 1 record, 100.0 %)"
     assert refusal.help == "go on with --allow-deletes 1, or --exclude inv-7702"
     assert outline(made) == [("delete", "inv-7702")]
     assert rules(plan(manifests(), {"inv-7702": held(1)}, max_deletes=1)) == []

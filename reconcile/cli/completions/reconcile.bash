@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_reconcile_state_subparsers=(list show mv rm pull push)
-_shtab_reconcile_subparsers=(validate schema plan show apply resolve state unlock quota history init sandbox completion)
+_shtab_reconcile_subparsers=(validate schema plan show apply resolve import state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate_option_strings=(-h --help --format --strict)
 _shtab_reconcile_schema_option_strings=(-h --help)
@@ -14,6 +14,7 @@ _shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-delet
 _shtab_reconcile_show_option_strings=(-h --help --format)
 _shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --adopt-existing --max-writes --wait --full --lock-timeout --format)
 _shtab_reconcile_resolve_option_strings=(-h --help --adopt --not-created --lock-timeout --format)
+_shtab_reconcile_import_option_strings=(-h --help --lock-timeout)
 _shtab_reconcile_state_list_option_strings=(-h --help --format)
 _shtab_reconcile_state_show_option_strings=(-h --help --format)
 _shtab_reconcile_state_mv_option_strings=(-h --help --lock-timeout)
@@ -42,7 +43,7 @@ _shtab_reconcile_state_pos_0_choices=(list show mv rm pull push)
 _shtab_reconcile_quota___format_choices=(text json)
 _shtab_reconcile_history___format_choices=(text json)
 _shtab_reconcile_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconcile_pos_0_choices=(validate schema plan show apply resolve state unlock quota history init sandbox completion)
+_shtab_reconcile_pos_0_choices=(validate schema plan show apply resolve import state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate__h_nargs=0
 _shtab_reconcile_validate___help_nargs=0
@@ -64,6 +65,8 @@ _shtab_reconcile_apply___full_nargs=0
 _shtab_reconcile_resolve__h_nargs=0
 _shtab_reconcile_resolve___help_nargs=0
 _shtab_reconcile_resolve___not_created_nargs=0
+_shtab_reconcile_import__h_nargs=0
+_shtab_reconcile_import___help_nargs=0
 _shtab_reconcile_state_list_pos_0_nargs='*'
 _shtab_reconcile_state_list__h_nargs=0
 _shtab_reconcile_state_list___help_nargs=0

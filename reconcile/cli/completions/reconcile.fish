@@ -50,7 +50,7 @@ function _shtab_reconcile_using
   test "$_shtab_reconcile_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconcile_commands validate schema plan show apply resolve state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
+set -g _shtab_reconcile_commands validate schema plan show apply resolve import state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
 set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
 
 complete -c reconcile -e
@@ -96,10 +96,13 @@ complete -c reconcile -n '_shtab_reconcile_using apply' -l lock-timeout -x -d 'w
 complete -c reconcile -n '_shtab_reconcile_using apply' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a resolve -d 'Settle writes in doubt, by reading or by your word.'
 complete -c reconcile -n '_shtab_reconcile_using resolve' -s h -l help -d 'show this help message and exit'
-complete -c reconcile -n '_shtab_reconcile_using resolve' -l adopt -x -d 'this record is the one that was sent'
-complete -c reconcile -n '_shtab_reconcile_using resolve' -l not-created -d 'nothing was created; it may be sent again'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l adopt -x -d 'it was done: this record is the one that was sent'
+complete -c reconcile -n '_shtab_reconcile_using resolve' -l not-created -d 'it had no effect; it may be sent again'
 complete -c reconcile -n '_shtab_reconcile_using resolve' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
 complete -c reconcile -n '_shtab_reconcile_using resolve' -l format -xka "text json" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a import -d 'Take over an existing record; sends nothing.'
+complete -c reconcile -n '_shtab_reconcile_using import' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using import' -l lock-timeout -x -d 'wait for another run'"'"'s lock (default 0)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a state -d 'Look at the state, or correct it by hand.'
 complete -c reconcile -n '_shtab_reconcile_using state' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using state; and test $_shtab_reconcile_npos -eq 0' -a list -d 'List the records.'

@@ -13,6 +13,7 @@ _shtab_reconcile_commands() {
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
     history:'Show every run: when, who, what, and how it ended.'
+    import:'Take over an existing record; sends nothing.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
     plan:'Show what apply would do; needs no credentials, changes nothing.'
     quota:'Show what is used and left of every limit.'
@@ -88,6 +89,16 @@ _shtab_reconcile_history_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_history_defaults_added=0
 
+_shtab_reconcile_import_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
+  ":where it is declared:"
+  ":its Id in Nexudus:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_import_defaults_added=0
+
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   ":DIR:"
@@ -119,8 +130,8 @@ _shtab_reconcile_quota_defaults_added=0
 
 _shtab_reconcile_resolve_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--adopt[this record is the one that was sent]:ID:"
-  "--not-created[nothing was created\; it may be sent again]"
+  "--adopt[it was done\: this record is the one that was sent]:ID:"
+  "--not-created[it had no effect\; it may be sent again]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
   ":one of them (default\: all, by reading):"
@@ -257,6 +268,7 @@ _shtab_reconcile() {
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
         history) _arguments -C -s $_shtab_reconcile_history_options ;;
+        import) _arguments -C -s $_shtab_reconcile_import_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;
         plan) _arguments -C -s $_shtab_reconcile_plan_options ;;
         quota) _arguments -C -s $_shtab_reconcile_quota_options ;;

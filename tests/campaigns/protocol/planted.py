@@ -25,6 +25,7 @@ def bug(name: str, file: str, text: str, other: str, tests: tuple[str, ...] = KI
 
 
 CREATE = "apply/create.py"
+WRITE = "apply/write.py"
 SETTLE = "apply/settle.py"
 OUTCOMES = "core/outcomes.py"
 OPERATIONS = "core/operations.py"
@@ -59,7 +60,7 @@ BUGS = [
     ),
     bug(
         "forget to write an outcome down",
-        CREATE,
+        WRITE,
         "        self._record(intent, self._entry_for(intent.operation, outcome))\n",
         "",
     ),
@@ -83,9 +84,9 @@ BUGS = [
     ),
     bug(
         "believe an id that is known",
-        CREATE,
-        "classify(seen, self._is_known)",
-        "classify(seen, lambda _: False)",
+        WRITE,
+        "classify(seen, self._is_known, ",
+        "classify(seen, lambda _: False, ",
         TABLE,
     ),
     bug("do not ask about an id that is known", JUDGE, "    if elsewhere:\n", "    if False:\n", TABLE),
@@ -124,8 +125,8 @@ BUGS = [
     bug(
         "keep no baseline",
         CREATE,
-        "self._try(change, replace(draft, baseline=found.baseline))",
-        "self._try(change, draft)",
+        "self._ready(replace(draft, baseline=found.baseline), ",
+        "self._ready(draft, ",
     ),
     Bug(
         "adopt what another address owns",
@@ -146,22 +147,22 @@ BUGS = [
     bug("adopt one of several", JUDGE, "    if len(full) == 1:", "    if full:"),
     bug(
         "retry what is in doubt",
-        CREATE,
+        WRITE,
         '                return Result("in_doubt", change, words=seen)',
         "                return None",
     ),
     bug(
-        "do not stop at an id that is known", CREATE, "                if stop:\n", "                if False:\n", TABLE
+        "do not stop at an id that is known", WRITE, "                if stop:\n", "                if False:\n", TABLE
     ),
     bug(
         "do not look at the lock before sending",
-        CREATE,
+        WRITE,
         "        if not self._tools.lock.is_held():\n            self._tally.end(LOCK_LOST)\n            return None",
         "        if False:\n            return None",
     ),
     bug(
         "send what has grown stale",
-        CREATE,
+        WRITE,
         "self._passed_since(intent) > SENT_WITHIN",
         "False",
         LATE,
@@ -169,11 +170,14 @@ BUGS = [
     Bug(
         "write the intent after sending",
         (
-            (CREATE, "        self._tools.journal.append(intent)\n", ""),
+            (WRITE, "        self._tools.journal.append(intent)\n", ""),
             (
-                CREATE,
-                "        return self._judge(seen)\n",
-                "        self._tools.journal.append(intent)\n        return self._judge(seen)\n",
+                WRITE,
+                "        return self._judge(intent, send())\n",
+                (
+                    "        seen = send()\n        self._tools.journal.append(intent)\n"
+                    "        return self._judge(intent, seen)\n"
+                ),
             ),
         ),
     ),
@@ -224,11 +228,11 @@ BUGS = [
         "return rows",
         TABLE,
     ),
-    bug("ignore Retry-After", CREATE, "            self._tools.pace.pause(seconds)\n", "            pass\n"),
+    bug("ignore Retry-After", WRITE, "            self._tools.pace.pause(seconds)\n", "            pass\n"),
     bug(
         "adopt without writing it down",
         SETTLE,
-        "        self._tools.journal.append(_resolved(doubt.intent, self._tools, record_id, (record_id,)))\n",
+        "        self._tools.journal.append(resolved(doubt.intent, self._tools, record_id, (record_id,)))\n",
         "",
     ),
     bug(
@@ -261,7 +265,7 @@ BUGS = [
     ),
     bug(
         "trust a clock that is slow",
-        CREATE,
+        WRITE,
         'server_at=iso(server_now) if server_now is not None else "",',
         'server_at="",',
         LATE,
@@ -283,8 +287,8 @@ BUGS = [
     bug(
         "believe an id whatever else is said",
         "core/outcomes.py",
-        'envelope.get("WasSuccessful") is not True or envelope.get("Errors")',
-        "False",
+        'answer.status == 200 and envelope.get("WasSuccessful") is True and not envelope.get("Errors")',
+        "True",
         HOSTILE,
     ),
 ]

@@ -119,17 +119,20 @@ def require_regular(path: Path, found: os.stat_result) -> None:
         )
 
 
-def read_file(path: Path, files: FileOperations = REAL) -> bytes | None:
+def read_file(path: Path, files: FileOperations = REAL, *, most: int | None = None) -> bytes | None:
     """The whole file; None when it does not exist.
 
     Raises:
-        StateError: It cannot be read, or is a link, a folder, a FIFO or a device.
+        StateError: It cannot be read, holds more than `most` bytes, or is a link, a folder, a FIFO or a device.
     """
     with translated(path, "read"):
         try:
             with opened(path, os.O_RDONLY, files) as fd:
+                size = files.stat(fd).st_size
+                if most is not None and size > most:
+                    raise StateError(f"{path} is larger than {most:,} bytes", code="file-too-large")
                 # All in one piece where the system gives it so: joining pieces would hold a large state twice.
-                return b"".join(_chunks(fd, files.stat(fd).st_size + 1, files))
+                return b"".join(_chunks(fd, size + 1, files))
         except FileNotFoundError:
             return None
 

@@ -134,20 +134,25 @@ def _add_schema(commands: _Commands) -> None:
 def _add_plan(commands: _Commands) -> None:
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
+    plan.add_argument("--out", metavar="FILE", help="save it, for `show FILE` and `apply FILE`")
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
     _add_format(plan)
 
 
 def _add_show(commands: _Commands) -> None:
-    show = _command(commands, "show", "review:show", "show the state, or one record of it")
-    show.add_argument("address", nargs="?", metavar="ADDRESS", help="one record (default: all)")
+    show = _command(commands, "show", "review:show", "show a saved plan, the state, or one record of it")
+    text = "a saved plan, or a record (default: all records)"
+    show.add_argument("address", nargs="?", metavar="PLANFILE|ADDRESS", help=text)
+    show.add_argument("--full", action="store_true", help="show every create of a saved plan")
     _add_format(show)
 
 
 def _add_apply(commands: _Commands) -> None:
     apply = _command(commands, "apply", "change:apply", "do the plan, after a typed `yes`")
-    apply.add_argument("plan_file", nargs="?", metavar="PLANFILE", help="a saved plan (not supported yet)")
+    apply.add_argument(
+        "plan_file", nargs="?", metavar="PLANFILE", help="a plan saved by `plan --out`; does it without asking"
+    )
     apply.add_argument("--auto-approve", action="store_true", help="do not ask")
     _add_selection(apply)
     text = "take over records that exist already and match in full"

@@ -1,6 +1,7 @@
 """validate, schema, plan, show: what reviewers look at. Nothing here changes a byte."""
 
 import argparse
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,26 +66,34 @@ def schema(args: argparse.Namespace, console: Console) -> int:  # noqa: ARG001 -
 
 
 def plan(args: argparse.Namespace, console: Console) -> int:
-    """Prints what apply would do."""
+    """Prints what apply would do, and saves it where that is wanted."""
     from reconcile.app.review import plan as plan_project
     from reconcile.core.changes import Selection
+    from reconcile.core.times import iso
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
     planned = plan_project(project, selection, args.allow_deletes)
+    created_at = iso(time.time())
+    if args.out is not None:
+        from reconcile.app.saved_plans import save, terms_of
+        from reconcile.core.saved import SavedPlan
+
+        terms = terms_of(project, selection, args.allow_deletes)
+        save(SavedPlan(planned, terms, created_at, __version__), project.root / args.out)
     if args.format == "json":
-        _show_json(planned, console)
+        _show_json(planned, console, created_at, __version__)
     else:
         _show_text(planned, project.root, args, console)
+        _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
 
 
-def _show_json(planned: "Plan", console: Console) -> None:
-    from reconcile.core.times import iso
+def _show_json(planned: "Plan", console: Console, created_at: str, tool_version: str) -> None:
     from reconcile.render.plan_json import plan_as_json
 
-    console.out_json(plan_as_json(planned, created_at=iso(time.time()), tool_version=__version__))
+    console.out_json(plan_as_json(planned, created_at=created_at, tool_version=tool_version))
 
 
 def _show_text(planned: "Plan", root: Path, args: argparse.Namespace, console: Console) -> None:
@@ -95,22 +104,49 @@ def _show_text(planned: "Plan", root: Path, args: argparse.Namespace, console: C
 
         console.diagnose(with_excerpts(planned.diagnostics, root))
     console.out(plan_as_text(planned, full=args.full, style=console.out_style))
-    _suggest(planned, console)
 
 
-def _suggest(planned: "Plan", console: Console) -> None:
+def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> None:
     from reconcile.core.changes import Action
 
+    if console.is_quiet:
+        return
     has_work = len(planned.changes) > planned.count(Action.IN_DOUBT)
-    if has_work and not planned.refusals and not console.is_quiet:
+    if args.out is not None:
+        command = console.as_given("`reconcile apply").removeprefix("`")
+        console.tell(f"Nothing was sent. Saved: `{command} {shlex.quote(args.out)}` does exactly this, without asking.")
+    elif has_work and not planned.refusals:
         console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:
-    """Prints the state, or one record of it."""
+    """Prints a saved plan, the state, or one record of it."""
+    if args.address is not None and _is_file(Path(args.directory) / args.address):
+        return _show_saved(Path(args.directory) / args.address, args, console)
     from reconcile.cli.state import list_records, show_record
 
     if args.address is None:
         args.pattern = []
         return list_records(args, console)
     return show_record(args, console)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long for one
+        return False
+
+
+def _show_saved(path: Path, args: argparse.Namespace, console: Console) -> int:
+    from reconcile.app.saved_plans import load
+    from reconcile.render.words import minute
+
+    saved = load(path)
+    if args.format == "json":
+        _show_json(saved.plan, console, saved.created_at, saved.tool_version)
+        return ExitCode.DONE
+    _show_text(saved.plan, Path(args.directory), args, console)
+    if not console.is_quiet:
+        console.tell(f"Saved {minute(saved.created_at)}.")
+    return ExitCode.DONE

@@ -21,11 +21,11 @@ FLAGS = {
     "init": "",
     "validate": "--format --strict",
     "schema": "",
-    "plan": "--target --exclude --allow-deletes --full --detailed-exitcode --format",
+    "plan": "--out --target --exclude --allow-deletes --full --detailed-exitcode --format",
     "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
     " --adopt-existing",
     "resolve": "--adopt --not-created --lock-timeout --format",
-    "show": "--format",
+    "show": "--full --format",
     "import": "--lock-timeout",
     "state": "",
     "state list": "--format",

@@ -51,7 +51,7 @@ function _shtab_reconcile_using
 end
 
 set -g _shtab_reconcile_commands validate schema plan show apply resolve import state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
-set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --port --seed --target -C
+set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --out --port --seed --target -C
 
 complete -c reconcile -e
 complete -c reconcile -f
@@ -76,11 +76,13 @@ complete -c reconcile -n '_shtab_reconcile_using plan' -s h -l help -d 'show thi
 complete -c reconcile -n '_shtab_reconcile_using plan' -l target -x -d 'only these addresses'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l exclude -x -d 'all but these addresses'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l allow-deletes -x -d 'let up to N records be deleted'
+complete -c reconcile -n '_shtab_reconcile_using plan' -l out -x -d 'save it, for `show FILE` and `apply FILE`'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l full -d 'show every create'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l detailed-exitcode -d 'end with 2 when there are changes'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l format -xka "text json" -d 'how to print it (default: text)'
-complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a show -d 'Show the state, or one record of it.'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a show -d 'Show a saved plan, the state, or one record of it.'
 complete -c reconcile -n '_shtab_reconcile_using show' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using show' -l full -d 'show every create of a saved plan'
 complete -c reconcile -n '_shtab_reconcile_using show' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a apply -d 'Do the plan, after a typed `yes`.'
 complete -c reconcile -n '_shtab_reconcile_using apply' -s h -l help -d 'show this help message and exit'

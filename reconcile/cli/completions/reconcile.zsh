@@ -20,7 +20,7 @@ _shtab_reconcile_commands() {
     resolve:'Settle writes in doubt, by reading or by your word.'
     sandbox:'Run a local Nexudus for trials and tests.'
     schema:'Print the JSON Schema of a manifest, for editors.'
-    show:'Show the state, or one record of it.'
+    show:'Show a saved plan, the state, or one record of it.'
     state:'Look at the state, or correct it by hand.'
     unlock:'Remove the lock of a holder on another host, after showing it.'
     validate:'Check the manifests; needs no network and no secrets.'
@@ -67,7 +67,7 @@ _shtab_reconcile_apply_options=(
   "--full[show every create]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
-  ":a saved plan (not supported yet):"
+  ":a plan saved by \`plan --out\`\; does it without asking:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -112,6 +112,7 @@ _shtab_reconcile_plan_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--out[save it, for \`show FILE\` and \`apply FILE\`]:FILE:"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
   "--format[how to print it (default\: text)]:format:(text json)"
@@ -161,8 +162,9 @@ _shtab_reconcile_schema_defaults_added=0
 
 _shtab_reconcile_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--full[show every create of a saved plan]"
   "--format[how to print it (default\: text)]:format:(text json)"
-  ":one record (default\: all):"
+  ":a saved plan, or a record (default\: all records):"
 )
 
 # guard to ensure default positional specs are added only once per session

@@ -103,8 +103,7 @@ def test_a_provider_is_compared_by_its_number(scene: Scene) -> None:
     scene.api.hold(9, 7, 2, "new")
     doubt = updated(scene, {}, regular_payment_provider=Provider.Stripe)
     assert settled(scene, doubt).verdict == "adopted"
-    altered = doubt._replace(intent=replace(doubt.intent, regular_payment_provider=None))
-    assert settled(scene, altered).verdict == "open"
+    assert settled(scene, doubt._replace(intent=replace(doubt.intent, regular_payment_provider=None))).verdict == "open"
 
 
 def test_an_update_of_a_record_that_is_gone_had_no_effect(scene: Scene) -> None:

@@ -118,6 +118,12 @@ class Journal:
         return writes_by_run(self._entries)
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What it still holds, oldest first."""
+        with self._writing:
+            return tuple(self._entries)
+
+    @property
     def folded(self) -> Folded:
         """What state and journal say together now; costs the size of the state."""
         with self._writing:

@@ -120,15 +120,17 @@ def require_regular(path: Path, found: os.stat_result) -> None:
         )
 
 
-def read_file(path: Path, files: FileOperations = REAL) -> bytes | None:
+def read_file(path: Path, files: FileOperations = REAL, *, most: int | None = None) -> bytes | None:
     """The whole file; None when it does not exist.
 
     Raises:
-        StateError: It cannot be read, or is a link, a folder, a FIFO or a device.
+        StateError: It cannot be read, holds more than `most` bytes, or is a link, a folder, a FIFO or a device.
     """
     with translated(path, "read"):
         try:
             with opened(path, os.O_RDONLY, files) as fd:
+                if most is not None and files.stat(fd).st_size > most:
+                    raise StateError(f"{path} is larger than {most:,} bytes", code="file-too-large")
                 return b"".join(_chunks(fd, files))
         except FileNotFoundError:
             return None

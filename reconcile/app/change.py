@@ -14,15 +14,17 @@ from reconcile.app.going_on import go_on_with, naming_command
 from reconcile.app.identity import lock_info, run_entry
 from reconcile.app.project import Project, keep_loaded, load_declared, open_journal
 from reconcile.app.review import plan_from, refreshing
+from reconcile.app.saved_plans import ending, plan_again, require_current, require_same_inputs
 from reconcile.app.settling import Settled, report_of, settle_doubts, settled_results
 from reconcile.apply import Bounds, Report, Tools, apply_plan
 from reconcile.apply.stops import INTERRUPTED
 from reconcile.core.changes import CARRIED_OUT, Action, Change, Plan, Selection
 from reconcile.core.diagnostics import Diagnostic
-from reconcile.core.entries import FinishedEntry
+from reconcile.core.entries import FinishedEntry, RunEntry
 from reconcile.core.errors import DiagnosedError, ExitCode, RefusedError
 from reconcile.core.manifest import Manifests
 from reconcile.core.records import Address, PaymentToken, Secret
+from reconcile.core.saved import SavedPlan
 from reconcile.core.times import iso
 from reconcile.journal import Journal
 from reconcile.ports import Clock, HeldLock, ReadWatcher, Reporter
@@ -38,6 +40,7 @@ class ApplyOptions:
         is_patient: Whether to wait for the quota however long it takes.
         refresh: Whether the plan is made from what is there in Nexudus, rather than from what the state remembers.
         command: The command as it was given, to go on with where the quota ended the run.
+        saved: The plan to carry out; its own selection counts then. None to plan anew, and to ask.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -49,6 +52,7 @@ class ApplyOptions:
     is_patient: bool = False
     refresh: bool = False
     command: str = "reconcile apply"
+    saved: SavedPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,12 @@ def apply(
         InputError: Credentials are missing.
         LockedError: Another run holds the lock.
         QuotaError: The quota of reads is used up.
+        StaleError: A saved plan was applied already, or is not what would be done any more.
         StateError: The state, the journal or the quota's ledger cannot be read or written.
     """
     manifests = load_declared(project)
+    if options.saved is not None:
+        require_same_inputs(options.saved, project, manifests)
     access = find_access(project, options.sandbox)
     clock = clock or SystemClock(interruption)
     info = lock_info("apply", clock.now())
@@ -116,33 +123,50 @@ def _waiting(options: ApplyOptions, audience: Audience) -> Waiting:
 
 
 def _apply(bench: _Bench, manifests: Manifests) -> Report:
-    options = bench.options
-    settled = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock)
-    settled = settled.leaving_to_the_guard(manifests.records)
-    folded = bench.journal.folded
+    saved = bench.options.saved
+    claim = _claim(bench, manifests, saved) if saved is not None else None
+    with ending(claim, bench.journal, bench.clock):
+        settled = settle_doubts(bench.project, bench.journal, bench.connection.api, bench.clock)
+        settled = settled.leaving_to_the_guard(manifests.records)
+        plan = _plan(bench, manifests, is_begun=claim is not None)
+        bench.audience.show(plan, settled)
+        try:
+            return _do(bench, plan, settled, claim)
+        except RefusedError as refused:
+            if report_of(bench.journal, settled).exit_code is ExitCode.IN_DOUBT:
+                refused.exit_code = ExitCode.IN_DOUBT  # what a refusal leaves in doubt is graver than the refusal
+            raise
+
+
+def _claim(bench: _Bench, manifests: Manifests, saved: SavedPlan) -> RunEntry | None:
+    """Claims a saved plan durably, before anything is settled or sent; None where it has nothing to do."""
+    plan = _plan(bench, manifests, is_begun=require_current(saved, bench.project, bench.journal))
+    _refuse(plan)
+    _tokens(bench.project, plan)
+    return _begin(bench, plan, saved.digest) if saved.plan.changes else None
+
+
+def _plan(bench: _Bench, manifests: Manifests, *, is_begun: bool) -> Plan:
+    options, folded = bench.options, bench.journal.folded
+    if options.saved is not None:
+        return plan_again(options.saved, bench.project, manifests, folded, is_begun=is_begun)
     found = None
     if options.refresh:
         is_seen = refreshing(manifests, options.selection)
         found = look(bench.project, folded, bench.connection, bench.audience.watcher, is_seen)
-    plan = plan_from(
+    return plan_from(
         bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False, found=found
     )
-    bench.audience.show(plan, settled)
-    try:
-        return _do(bench, plan, settled)
-    except RefusedError as refused:
-        if report_of(bench.journal, settled).exit_code is ExitCode.IN_DOUBT:
-            refused.exit_code = ExitCode.IN_DOUBT  # what a refusal leaves in doubt is graver than the refusal
-        raise
 
 
-def _do(bench: _Bench, plan: Plan, settled: Settled) -> Report:
+def _do(bench: _Bench, plan: Plan, settled: Settled, claim: RunEntry | None) -> Report:
     _refuse(plan)
-    if not _has_work(plan):
+    if claim is None and not _has_work(plan):
         return _finish_without_work(bench, plan, settled)
     tokens = _tokens(bench.project, plan)
-    bench.audience.consent(plan)
-    return _run(bench, plan, tokens, settled)
+    if claim is None:
+        bench.audience.consent(plan)
+    return _run(bench, plan, tokens, settled, claim)
 
 
 def _finish_without_work(bench: _Bench, plan: Plan, settled: Settled) -> Report:
@@ -154,13 +178,18 @@ def _finish_without_work(bench: _Bench, plan: Plan, settled: Settled) -> Report:
     return report
 
 
-def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Settled) -> Report:
+def _begin(bench: _Bench, plan: Plan, plan_file: str = "") -> RunEntry:
+    account = bench.connection.account
+    entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now(), account, plan_file)
+    bench.journal.append(entry)
+    return entry
+
+
+def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Settled, claim: RunEntry | None) -> Report:
     if plan.having(*CARRIED_OUT):
         bench.connection.api.sign_in()
     folded = bench.journal.folded
-    account = bench.connection.account
-    entry = run_entry("apply", bench.project.root, plan.plan_id, bench.clock.now(), account)
-    bench.journal.append(entry)
+    entry = claim or _begin(bench, plan)
     with bench.audience.reporter(plan) as reporter:
         counts = {f"{action}s": plan.count(action) for action in Action if action in CARRIED_OUT}
         reporter.tell("run_started", {"run": entry.run, "plan_id": plan.plan_id, **counts})
@@ -181,7 +210,9 @@ def _run(bench: _Bench, plan: Plan, tokens: dict[Address, Secret], settled: Sett
 
 def _end_run(bench: _Bench, run: str, report: Report, settled: Settled, reporter: Reporter) -> Report:
     """Looks at what the run saw in doubt, ends it in the journal, and writes the state."""
-    report = go_on_with(_look_once_more(bench, report, settled, reporter), bench.options.command)
+    options = bench.options
+    report = _look_once_more(bench, report, settled, reporter)
+    report = go_on_with(report, options.command, is_saved=options.saved is not None)
     bench.connection.note_writes(run, bench.journal, bench.clock)
     unattempted = len(report.having("unattempted"))
     bench.journal.append(FinishedEntry(run, iso(bench.clock.now()), int(report.exit_code), unattempted))

@@ -10,12 +10,15 @@ from reconcile.core.quota import QuotaError
 from reconcile.core.report import Report
 
 
-def go_on_with(report: Report, command: str) -> Report:
-    """The report, with the command to go on where the same one simply goes on."""
+def go_on_with(report: Report, command: str, *, is_saved: bool = False) -> Report:
+    """The report, with the command to go on where the same one simply goes on.
+
+    With a saved plan every way on names its file: another command would make that plan stale.
+    """
     stop = report.stop
-    if stop is None or (stop.exit_code != ExitCode.QUOTA and stop.help != GO_ON):
-        return report
-    return replace(report, stop=replace(stop, help=_way_on(command)))
+    if stop is not None and (stop.exit_code == ExitCode.QUOTA or stop.help == GO_ON):
+        stop = replace(stop, help=_way_on(command))
+    return replace(report, stop=stop, plan_command=command if is_saved else "")
 
 
 @contextmanager

@@ -19,8 +19,11 @@ def lock_info(operation: str, now: float) -> LockInfo:
     )
 
 
-def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str = "") -> RunEntry:
-    """What the journal and the history say about a run; `account` is whose quota it is charged to, if one is kept."""
+def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str = "", plan_file: str = "") -> RunEntry:
+    """What the journal and the history say about a run.
+
+    `account` is whose quota it is charged to, if one is kept; `plan_file` the digest of the saved plan, if it is one.
+    """
     return RunEntry(
         run=uuid4().hex[:12],
         operation=operation,
@@ -31,6 +34,7 @@ def run_entry(operation: str, root: Path, plan_id: str, now: float, account: str
         tool_version=__version__,
         git_commit=_commit(root),
         account=account,
+        plan_file=plan_file,
     )
 
 

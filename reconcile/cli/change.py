@@ -13,6 +13,7 @@ from reconcile.app.change import ApplyOptions, Audience
 from reconcile.app.change import apply as apply_project
 from reconcile.app.connection import SandboxWishes
 from reconcile.app.project import Project, open_project
+from reconcile.app.saved_plans import load
 from reconcile.app.settling import ResolveOptions, Settled
 from reconcile.app.settling import resolve as resolve_project
 from reconcile.cli.console import Console
@@ -21,6 +22,7 @@ from reconcile.cli.reading import ReadingProgress
 from reconcile.core.changes import Action, Plan, Selection
 from reconcile.core.errors import ExitCode, RefusedError, UsageError
 from reconcile.core.report import Report
+from reconcile.core.saved import SavedPlan
 from reconcile.ports import Reporter
 from reconcile.render.plan_text import plan_as_text
 from reconcile.render.report import report_as_text
@@ -29,24 +31,18 @@ from reconcile.settings import environment
 
 
 def apply(args: argparse.Namespace, console: Console) -> int:
-    """Does the plan after a typed `yes`."""
-    if args.plan_file is not None:
-        raise RefusedError(
-            "applying a saved plan is not supported yet",
-            code="plan-file-not-built",
-            help="run `reconcile apply` without a file; it shows the plan it would do, and asks",
-        )
+    """Does the plan after a typed `yes`, or a saved one."""
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     interruption = Interruption()
     report = apply_project(
-        project, _options(args), _audience(args, console, interruption, _where(project)), interruption
+        project, _options(args, project), _audience(args, console, interruption, _where(project)), interruption
     )
     if args.format == "text":
         _show(report, console)
     return report.exit_code
 
 
-def _options(args: argparse.Namespace) -> ApplyOptions:
+def _options(args: argparse.Namespace, project: Project) -> ApplyOptions:
     return ApplyOptions(
         selection=Selection(tuple(args.target), tuple(args.exclude)),
         allow_deletes=args.allow_deletes,
@@ -57,7 +53,22 @@ def _options(args: argparse.Namespace) -> ApplyOptions:
         is_patient=args.wait,
         refresh=args.refresh,
         command=shlex.join(("reconcile", *args.argv)),
+        saved=_saved_plan(args, project),
     )
+
+
+def _saved_plan(args: argparse.Namespace, project: Project) -> SavedPlan | None:
+    if args.plan_file is None:
+        return None
+    given = [f"--{name.replace('_', '-')}" for name in _DECIDED_BEFORE if getattr(args, name) not in ([], None)]
+    if given:
+        help_ = "a saved plan has its own: make another one with `reconcile plan --out FILE`"
+        raise UsageError(f"{', '.join(given)} cannot be given with a saved plan", help=help_)
+    return load(project.root / args.plan_file)
+
+
+_DECIDED_BEFORE = ("target", "exclude", "allow_deletes")
+"""Flags that say what a plan holds, which a saved one has decided."""
 
 
 def _sandbox_wishes(args: argparse.Namespace) -> SandboxWishes:
@@ -111,7 +122,7 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
 
 def _consent(args: argparse.Namespace, console: Console, where: str) -> Callable[[Plan], None]:
     def consent(plan: Plan) -> None:
-        if args.auto_approve:
+        if args.auto_approve or args.plan_file is not None:  # a saved plan was reviewed
             return
         if not console.is_interactive or args.format == "json":  # with JSON, nobody has seen the plan
             raise RefusedError(

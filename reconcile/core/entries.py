@@ -31,6 +31,7 @@ class RunEntry:
 
     Attributes:
         account: Whose quota its writes are charged to; empty where no limit is kept.
+        plan_file: The digest of the saved plan that it carries out, which it claims with this entry; empty without one.
     """
 
     run: str
@@ -42,6 +43,7 @@ class RunEntry:
     tool_version: str = ""
     git_commit: str = ""
     account: str = ""
+    plan_file: str = ""
     type: Literal["run"] = "run"
 
 

@@ -8,7 +8,7 @@ This module knows no file and no journal. It must not guess: an unknown field, a
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from types import GenericAlias, NoneType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -196,17 +196,18 @@ def _conversions(hint: object) -> Iterable[Callable[[Any], Any]]:
             # A copy, because who is told None looks at the object again.
             yield lambda raw: reader_of(StateRecord)(raw.copy())
         elif get_origin(alternative) is tuple:
-            yield _integers
+            yield partial(_items, get_args(alternative)[0])
 
 
-def _integers(values: list[object]) -> tuple[object, ...] | None:
-    return tuple(values) if all(type(value) is int for value in values) else None
+def _items(item: type, values: list[object]) -> tuple[object, ...] | None:
+    return tuple(values) if all(type(value) is item for value in values) else None
 
 
 _PLAIN_TYPES: Final[dict[object, type]] = {
     int: int,
     str: str,
     bool: bool,
+    float: float,
     NoneType: NoneType,
     Provider: str,
     StateRecord: dict,

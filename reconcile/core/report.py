@@ -81,6 +81,7 @@ class Report:
         writes: How many requests that count against the write quota were sent.
         unchecked: Why nobody could look for late twins, if nobody could.
         seconds: How long the run took.
+        plan_command: What carries on the saved plan that it was; empty where it was none.
     """
 
     results: tuple[Result, ...] = ()
@@ -92,6 +93,7 @@ class Report:
     twins: tuple[Twin, ...] = ()
     unchecked: str = ""
     seconds: float = 0.0
+    plan_command: str = ""
 
     def having(self, status: Status) -> list[Result]:
         """The results with this status, in plan order."""

@@ -13,7 +13,8 @@ class RunSummary(NamedTuple):
     """One run, as `history` shows it: the counts are those it ended with, whatever became of its doubts later.
 
     `finished_at` and `exit_code` are None for a run that was killed. `applied` counts every write that took effect,
-    `updated` and `deleted` those of them that created nothing.
+    `updated` and `deleted` those of them that created nothing. `plan_file` is the digest of the saved plan that it
+    carried out, if it was one.
     """
 
     run: str
@@ -33,6 +34,7 @@ class RunSummary(NamedTuple):
     unattempted: int = 0
     updated: int = 0
     deleted: int = 0
+    plan_file: str = ""
 
 
 class PastRun(NamedTuple):
@@ -91,5 +93,6 @@ class RunInProgress:
             finished_at=finished.at if finished else None,
             exit_code=finished.exit_code if finished else None,
             unattempted=finished.unattempted if finished else 0,
+            plan_file=began.plan_file,
             **self.counts,
         )

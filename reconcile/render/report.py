@@ -155,19 +155,26 @@ def _counts(report: Report) -> str:
 
 
 def _ways_on(report: Report) -> list[str]:
+    again = f"`{escaped(report.plan_command or 'reconcile apply')}"
+    # Anything else than its own file makes a saved plan stale, `resolve` and another plan included.
+    settling, replanning = (
+        (f"{again}`", "save, review and apply another plan")
+        if report.plan_command
+        else ("`reconcile apply` or `reconcile resolve`", "`reconcile apply`")
+    )
     ways: list[str] = []
     if report.stop is not None and report.stop.help:
         ways.append(report.stop.help)
     if report.having("rejected"):
-        ways.append("correct the rejected records in their manifests, then `reconcile apply`")
+        ways.append(f"correct the rejected records in their manifests, then {replanning}")
     if report.doubts or report.having("in_doubt"):
         ways.append(
-            "`reconcile apply` or `reconcile resolve` once more settles what is in doubt, by reading; "
+            f"{settling} once more settles what is in doubt, by reading; "
             "until then nothing else is written at these invoices"
         )
     if report.having("exists"):
-        ways.append("`reconcile apply --adopt-existing` takes over what exists already")
+        ways.append(f"{again} --adopt-existing` takes over what exists already")
     ways.extend(dict.fromkeys(result.help for result in report.having("refused") if result.help))
     if report.stop is None and report.having("unattempted"):
-        ways.append("`reconcile apply` once more does what was not attempted")
+        ways.append(f"{again}` once more does what was not attempted")
     return ways

@@ -59,14 +59,6 @@ def test_a_limit_of_the_settings_is_kept(folder: Folder, sandbox: Sandbox) -> No
     assert sandbox.writes == 0
 
 
-def test_a_plan_file_is_refused(small: Folder, sandbox: Sandbox) -> None:
-    ran = small.point_at(sandbox).run("apply", "saved.plan", "--auto-approve")
-
-    assert ran.code == 3
-    assert ran.err.startswith("error[plan-file-not-built]: applying a saved plan is not supported yet")
-    assert sandbox.requests == ()
-
-
 def test_a_difference_in_the_state_alone_is_recorded_without_a_request(applied: Folder, sandbox: Sandbox) -> None:
     requests = len(sandbox.requests)
     text = (applied.path / "manifests" / "a.yaml").read_text()

@@ -10,8 +10,12 @@ from hostile import EVERYTHING, is_harmless
 
 from reconcile.core.changes import Action, Change, Cost, Plan
 from reconcile.core.diagnostics import Diagnostic, Location, Severity
+from reconcile.core.planfile import dump_plan, load_plan
 from reconcile.core.records import Provider
+from reconcile.core.saved import SavedPlan, Terms
+from reconcile.render.github import plan_as_github
 from reconcile.render.plan_json import plan_as_json
+from reconcile.render.plan_markdown import plan_as_markdown
 from reconcile.render.plan_text import plan_as_text, summary_lines
 from reconcile.render.style import Style
 
@@ -173,3 +177,20 @@ def test_json_never_holds_a_token_and_carries_diagnostics() -> None:
     assert shown["changes"][0]["fields"][1:] == [
         {"name": "token", "before": None, "after": "literal", "sensitive": True}
     ]
+
+
+def test_a_plan_file_holds_every_action_and_shows_as_the_plan_did(golden: Golden) -> None:
+    terms = Terms("https://spaces.nexudus.com", excludes=("inv-1",), allow_deletes=1, rules=("safety.max_deletes=0",))
+    data = dump_plan(SavedPlan(month(), terms, "2026-03-02T10:14:00Z", "1.0"))
+    golden("plan-every-action.plan", data.decode())
+    loaded = load_plan(data, "a.plan").plan
+    assert plan_as_text(loaded, full=True) == plan_as_text(month(), full=True)
+    assert as_json(loaded) == as_json(month())
+
+
+def test_a_plan_as_a_comment_shows_every_action(golden: Golden) -> None:
+    golden("plan-every-action.md", plan_as_markdown(month()))
+
+
+def test_a_plan_as_annotations_names_what_needs_a_person(golden: Golden) -> None:
+    golden("plan-every-action.github", plan_as_github(month(), folder="books"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from declarations import declare, doubt, held
@@ -254,3 +255,16 @@ def test_a_record_as_json_leaves_out_what_is_not_managed_and_any_fingerprint() -
 def test_hostile_values_of_records_cannot_do_anything(value: str) -> None:
     record = held(5, 2, notes=value, token_source=f"file:{value}")
     assert is_harmless(records_as_text([("a", record)]) + record_as_text("a", record))
+
+
+def test_with_a_saved_plan_no_way_on_leads_away_from_its_file() -> None:
+    text = report_as_text(replace(eventful(), stop=None, plan_command="reconcile apply a.plan"), PLAIN)
+    assert [line for line in text.splitlines() if line.startswith("Next:")] == [
+        "Next: correct the rejected records in their manifests, then save, review and apply another plan.",
+        (
+            "Next: `reconcile apply a.plan` once more settles what is in doubt, by reading; until then nothing else is "
+            "created at these invoices."
+        ),
+        "Next: `reconcile apply a.plan --adopt-existing` takes over what exists already.",
+        "Next: `reconcile apply a.plan` once more does what was not attempted.",
+    ]

@@ -10,10 +10,10 @@ _shtab_reconcile_subparsers=(validate schema plan drift export show apply resolv
 
 _shtab_reconcile_validate_option_strings=(-h --help --format --strict)
 _shtab_reconcile_schema_option_strings=(-h --help)
-_shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --refresh --full --detailed-exitcode --format)
+_shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --refresh --out --full --detailed-exitcode --format)
 _shtab_reconcile_drift_option_strings=(-h --help --detailed-exitcode --format)
 _shtab_reconcile_export_option_strings=(-h --help --invoice --since --unmanaged --out)
-_shtab_reconcile_show_option_strings=(-h --help --format)
+_shtab_reconcile_show_option_strings=(-h --help --full --format)
 _shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --refresh --adopt-existing --max-writes --wait --full --lock-timeout --format)
 _shtab_reconcile_resolve_option_strings=(-h --help --adopt --not-created --lock-timeout --format)
 _shtab_reconcile_import_option_strings=(-h --help --lock-timeout)
@@ -34,10 +34,10 @@ _shtab_reconcile_option_strings=(-h --help --version -C -v --verbose -q --quiet 
 
 
 
-_shtab_reconcile_validate___format_choices=(text json)
-_shtab_reconcile_plan___format_choices=(text json)
+_shtab_reconcile_validate___format_choices=(text json github sarif)
+_shtab_reconcile_plan___format_choices=(text json markdown html github)
 _shtab_reconcile_drift___format_choices=(text json)
-_shtab_reconcile_show___format_choices=(text json)
+_shtab_reconcile_show___format_choices=(text json markdown html github)
 _shtab_reconcile_apply___format_choices=(text json)
 _shtab_reconcile_resolve___format_choices=(text json)
 _shtab_reconcile_state_list___format_choices=(text json)
@@ -66,6 +66,7 @@ _shtab_reconcile_export___help_nargs=0
 _shtab_reconcile_export___unmanaged_nargs=0
 _shtab_reconcile_show__h_nargs=0
 _shtab_reconcile_show___help_nargs=0
+_shtab_reconcile_show___full_nargs=0
 _shtab_reconcile_apply__h_nargs=0
 _shtab_reconcile_apply___help_nargs=0
 _shtab_reconcile_apply___auto_approve_nargs=0

@@ -22,7 +22,7 @@ _shtab_reconcile_commands() {
     resolve:'Settle writes in doubt, by reading or by your word.'
     sandbox:'Run a local Nexudus for trials and tests.'
     schema:'Print the JSON Schema of a manifest, for editors.'
-    show:'Show the state, or one record of it.'
+    show:'Show a saved plan, the state, or one record of it.'
     state:'Look at the state, or correct it by hand.'
     unlock:'Remove the lock of a holder on another host, after showing it.'
     validate:'Check the manifests; needs no network and no secrets.'
@@ -70,7 +70,7 @@ _shtab_reconcile_apply_options=(
   "--full[show every create]"
   "--lock-timeout[wait for another run\'s lock (default 0)]:S:"
   "--format[how to print it (default\: text)]:format:(text json)"
-  ":a saved plan (not supported yet):"
+  ":a plan saved by \`plan --out\`\; does it without asking:"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -136,9 +136,10 @@ _shtab_reconcile_plan_options=(
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
   "--refresh[look in Nexudus first, and plan from what is there]"
+  "--out[save it, for \`show FILE\` and \`apply FILE\`]:FILE:"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
-  "--format[how to print it (default\: text)]:format:(text json)"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -185,8 +186,9 @@ _shtab_reconcile_schema_defaults_added=0
 
 _shtab_reconcile_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--format[how to print it (default\: text)]:format:(text json)"
-  ":one record (default\: all):"
+  "--full[show every create of a saved plan]"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
+  ":a saved plan, or a record (default\: all records):"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -263,7 +265,7 @@ _shtab_reconcile_unlock_defaults_added=0
 
 _shtab_reconcile_validate_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--format[how to print it (default\: text)]:format:(text json)"
+  "--format[how to print it (default\: text)]:format:(text json github sarif)"
   "--strict[tokens written into manifests are errors]"
 )
 

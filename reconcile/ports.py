@@ -152,8 +152,15 @@ class PaymentTokens(Protocol):
         """
         ...
 
-    def delete(self, record_id: int) -> "Seen":
-        """Sends one delete, once, with a total deadline."""
+    def delete(self, record_id: int, token: Secret | None = None) -> "Seen":
+        """Sends one delete, once, with a total deadline; no message repeats the token, which is the record's."""
+        ...
+
+    def sign_in(self) -> None:
+        """Gets access where there is none, or it is about to end; else does nothing.
+
+        Raises ApiError, InputError or QuotaError where there is no way to it.
+        """
         ...
 
     def refresh_access(self) -> bool:

@@ -92,9 +92,9 @@ class Nexudus:
 
         return self._write("PUT", "", body, token, whole.observed.token)
 
-    def delete(self, record_id: int) -> Seen:
+    def delete(self, record_id: int, token: Secret | None = None) -> Seen:
         """Sends one delete, once. See `ports.PaymentTokens`."""
-        return self._write("DELETE", f"/{record_id}")
+        return self._write("DELETE", f"/{record_id}", None, token)
 
     def _write(
         self, method: str, below: str, make_body: Callable[[], bytes] | None = None, *tokens: Secret | None

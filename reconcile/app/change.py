@@ -61,7 +61,7 @@ class Audience:
 
     Attributes:
         show: Shows what was settled and the plan, before anything can be refused.
-        consent: Returns when somebody agreed to the plan; raises RefusedError otherwise.
+        consent: Returns when somebody agreed to the plan, or reviewed it before; raises RefusedError otherwise.
         reporter: Hears what happens; made once the plan is known.
         alarm: Takes a line that must be seen at once.
         watcher: Hears what looking in Nexudus costs, where the plan begins with that.
@@ -164,8 +164,7 @@ def _do(bench: _Bench, plan: Plan, settled: Settled, claim: RunEntry | None) -> 
     if claim is None and not _has_work(plan):
         return _finish_without_work(bench, plan, settled)
     tokens = _tokens(bench.project, plan)
-    if claim is None:
-        bench.audience.consent(plan)
+    bench.audience.consent(plan)
     return _run(bench, plan, tokens, settled, claim)
 
 

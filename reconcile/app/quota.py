@@ -71,14 +71,14 @@ def limiting_of(project: Project, allow_deletes: int | None) -> Limiting:
     Raises:
         StateError: The ledger or the journal cannot be read.
     """
-    safety = project.settings.safety
+    safety, policy = project.settings.safety, project.settings.policy
     if allow_deletes is not None:
-        safety = safety._replace(max_deletes=allow_deletes)
+        safety = safety._replace(max_deletes=allow_deletes, max_delete_share=None)
     if project.limits == UNLIMITED:
-        return Limiting(safety, UNLIMITED)
+        return Limiting(safety, UNLIMITED, policy=policy)
     now = time.time()
     charges = _charges(project, known_account(project), now)
-    return Limiting(safety, project.limits, writes_used_last_day(charges.writes, now), charges.total)
+    return Limiting(safety, project.limits, writes_used_last_day(charges.writes, now), charges.total, policy)
 
 
 def known_account(project: Project) -> str | None:

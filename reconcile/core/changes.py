@@ -9,7 +9,7 @@ from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord
-from reconcile.core.safety import Safety
+from reconcile.core.safety import Policy, Safety
 
 if TYPE_CHECKING:
     from reconcile.core.folded import Doubt
@@ -156,7 +156,7 @@ class Plan(NamedTuple):
 
 
 class Limiting(NamedTuple):
-    """What bounds a plan and prices it: safety, the account's limits, and what is known of its use.
+    """What bounds a plan and prices it: safety, policy, the account's limits, and what is known of its use.
 
     Attributes:
         writes_used_today: Writes of the last day; None where nobody counts them.
@@ -167,3 +167,4 @@ class Limiting(NamedTuple):
     limits: Limits = Limits()
     writes_used_today: int | None = None
     known_records: int | None = None
+    policy: Policy = Policy()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _EVERYTHING = Selection()
 _PUBLISHED = Limiting()
+_NO_POLICY = _PUBLISHED.policy
 
 # Asked of each record: looking a member up on its Enum runs Python code, and so does hashing one.
 _SAME_BY_SOURCE = TokenComparison.SAME_BY_SOURCE
@@ -83,7 +84,11 @@ def make_plan(
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety, len(state.records)))
+    refusals = (
+        *draft.refusals,
+        *_limit_refusals(changes, limiting.safety, len(state.records)),
+        *draft.refuse_by_rules(changes, limiting),
+    )
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -125,6 +130,7 @@ class _Draft:
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
         self._selection = selection
+        self._known = len(held)
         self._settled: set[Address] = set()
         self._gone: frozenset[int | None] = frozenset()
         self._stale: Mapping[int, tuple[FieldChange, ...]] = {}
@@ -282,6 +288,17 @@ class _Draft:
                         doubt=doubt,
                     )
                 )
+
+    def refuse_by_rules(self, changes: Sequence[Change], limiting: Limiting) -> list[Refusal]:
+        if limiting.policy == _NO_POLICY and not limiting.safety.has_shares:
+            return []
+        from reconcile.core.policy import refusals_by_policy, refusals_by_share
+
+        declared = [record for address, record in self._manifests.records.items() if self._selection.has(address)]
+        return [
+            *refusals_by_share(changes, self._known, limiting.safety),
+            *refusals_by_policy(declared, changes, limiting.policy),
+        ]
 
     def likely_renames(self) -> Iterable[Diagnostic]:
         creates, deletes = self._by_action[Action.CREATE], self._by_action[Action.DELETE]

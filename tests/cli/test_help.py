@@ -18,7 +18,7 @@ from reconcile.sandbox.throttle import PUBLISHED
 
 FLAGS = {
     "": "-C -v -q --sandbox --limits --faults --seed --version",
-    "init": "",
+    "init": "--ci",
     "validate": "--format --strict",
     "schema": "",
     "plan": "--out --target --exclude --allow-deletes --refresh --full --detailed-exitcode --format",

@@ -51,7 +51,7 @@ function _shtab_reconcile_using
 end
 
 set -g _shtab_reconcile_commands validate schema plan drift export show apply resolve import state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
-set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --invoice --limits --lock-timeout --max-writes --out --port --seed --since --target -C
+set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --ci --db --exclude --faults --format --invoice --limits --lock-timeout --max-writes --out --port --seed --since --target -C
 
 complete -c reconcile -e
 complete -c reconcile -f
@@ -147,6 +147,7 @@ complete -c reconcile -n '_shtab_reconcile_using history' -s h -l help -d 'show 
 complete -c reconcile -n '_shtab_reconcile_using history' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a init -d 'Write a starter folder: settings, an example manifest, ignore rules.'
 complete -c reconcile -n '_shtab_reconcile_using init' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using init' -l ci -xka "github gitlab" -d 'and what a CI service needs to review and apply'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a sandbox -d 'Run a local Nexudus for trials and tests.'
 complete -c reconcile -n '_shtab_reconcile_using sandbox' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using sandbox' -l port -x -d 'the port (default: a free one)'

@@ -124,6 +124,7 @@ _shtab_reconcile_import_defaults_added=0
 
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--ci[and what a CI service needs to review and apply]:ci:(github gitlab)"
   ":DIR:"
 )
 

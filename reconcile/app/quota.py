@@ -100,10 +100,10 @@ def _known_login(project: Project) -> str | None:
 
 def _charges(project: Project, account: str | None, now: float) -> Charges:
     backend = project.backend
-    return read_charges(backend, account, now, _open_writes(backend))
+    return read_charges(backend, account, now, open_writes(backend))
 
 
-def _open_writes(backend: Backend) -> dict[str, RunWrites]:
+def open_writes(backend: Backend) -> dict[str, RunWrites]:
     """The writes that only the journal knows: of runs that nothing was committed after. Most often costs one line."""
     last = backend.last_journal_line()
     if not last or decode_commit(last) is not None:

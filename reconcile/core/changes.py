@@ -38,6 +38,13 @@ STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
 """The actions that send no request at all."""
 
 
+GONE = "gone in Nexudus"
+"""Why an address is forgotten whose record is proven gone: what is created there next is a new generation."""
+
+AS_SEEN = "as it is in Nexudus"
+"""Why the state is written anew: somebody made the record there what the manifest declares."""
+
+
 class Change(NamedTuple):
     """One thing to do about one address.
 

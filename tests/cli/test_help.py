@@ -21,9 +21,11 @@ FLAGS = {
     "init": "--ci",
     "validate": "--format --strict",
     "schema": "",
-    "plan": "--out --target --exclude --allow-deletes --full --detailed-exitcode --format",
+    "plan": "--out --target --exclude --allow-deletes --refresh --full --detailed-exitcode --format",
+    "drift": "--detailed-exitcode --format",
+    "export": "--invoice --since --unmanaged --out",
     "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
-    " --adopt-existing",
+    " --adopt-existing --refresh",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--full --format",
     "import": "--lock-timeout",

@@ -6,13 +6,15 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_reconcile_state_subparsers=(list show mv rm pull push)
-_shtab_reconcile_subparsers=(validate schema plan show apply resolve import state unlock quota history init sandbox completion)
+_shtab_reconcile_subparsers=(validate schema plan drift export show apply resolve import state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate_option_strings=(-h --help --format --strict)
 _shtab_reconcile_schema_option_strings=(-h --help)
-_shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --out --full --detailed-exitcode --format)
+_shtab_reconcile_plan_option_strings=(-h --help --target --exclude --allow-deletes --refresh --out --full --detailed-exitcode --format)
+_shtab_reconcile_drift_option_strings=(-h --help --detailed-exitcode --format)
+_shtab_reconcile_export_option_strings=(-h --help --invoice --since --unmanaged --out)
 _shtab_reconcile_show_option_strings=(-h --help --full --format)
-_shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --adopt-existing --max-writes --wait --full --lock-timeout --format)
+_shtab_reconcile_apply_option_strings=(-h --help --auto-approve --target --exclude --allow-deletes --refresh --adopt-existing --max-writes --wait --full --lock-timeout --format)
 _shtab_reconcile_resolve_option_strings=(-h --help --adopt --not-created --lock-timeout --format)
 _shtab_reconcile_import_option_strings=(-h --help --lock-timeout)
 _shtab_reconcile_state_list_option_strings=(-h --help --format)
@@ -34,6 +36,7 @@ _shtab_reconcile_option_strings=(-h --help --version -C -v --verbose -q --quiet 
 
 _shtab_reconcile_validate___format_choices=(text json github sarif)
 _shtab_reconcile_plan___format_choices=(text json markdown html github)
+_shtab_reconcile_drift___format_choices=(text json)
 _shtab_reconcile_show___format_choices=(text json markdown html github)
 _shtab_reconcile_apply___format_choices=(text json)
 _shtab_reconcile_resolve___format_choices=(text json)
@@ -44,7 +47,7 @@ _shtab_reconcile_quota___format_choices=(text json)
 _shtab_reconcile_history___format_choices=(text json)
 _shtab_reconcile_init___ci_choices=(github gitlab)
 _shtab_reconcile_completion_pos_0_choices=(bash zsh fish)
-_shtab_reconcile_pos_0_choices=(validate schema plan show apply resolve import state unlock quota history init sandbox completion)
+_shtab_reconcile_pos_0_choices=(validate schema plan drift export show apply resolve import state unlock quota history init sandbox completion)
 
 _shtab_reconcile_validate__h_nargs=0
 _shtab_reconcile_validate___help_nargs=0
@@ -53,14 +56,22 @@ _shtab_reconcile_schema__h_nargs=0
 _shtab_reconcile_schema___help_nargs=0
 _shtab_reconcile_plan__h_nargs=0
 _shtab_reconcile_plan___help_nargs=0
+_shtab_reconcile_plan___refresh_nargs=0
 _shtab_reconcile_plan___full_nargs=0
 _shtab_reconcile_plan___detailed_exitcode_nargs=0
+_shtab_reconcile_drift__h_nargs=0
+_shtab_reconcile_drift___help_nargs=0
+_shtab_reconcile_drift___detailed_exitcode_nargs=0
+_shtab_reconcile_export__h_nargs=0
+_shtab_reconcile_export___help_nargs=0
+_shtab_reconcile_export___unmanaged_nargs=0
 _shtab_reconcile_show__h_nargs=0
 _shtab_reconcile_show___help_nargs=0
 _shtab_reconcile_show___full_nargs=0
 _shtab_reconcile_apply__h_nargs=0
 _shtab_reconcile_apply___help_nargs=0
 _shtab_reconcile_apply___auto_approve_nargs=0
+_shtab_reconcile_apply___refresh_nargs=0
 _shtab_reconcile_apply___adopt_existing_nargs=0
 _shtab_reconcile_apply___wait_nargs=0
 _shtab_reconcile_apply___full_nargs=0

@@ -102,6 +102,12 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def step_summary(environ: Mapping[str, str]) -> Path | None:
+    """The file that GitHub Actions shows as the summary of a step, where the command runs in one."""
+    path = environ.get("GITHUB_STEP_SUMMARY")
+    return Path(path) if path else None
+
+
 def read_settings(root: Path, document: Node | None, environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic]]:
     """The settings, or what is wrong with them (with errors among the diagnostics, do not use the settings).
 

@@ -134,6 +134,16 @@ def refused_options(error: ValueError) -> UsageError:
     )
 
 
+def folder_in_repository(folder: Path) -> str:
+    """Where an absolute path is below its repository's root, or else below the working directory; empty for these.
+
+    Paths that a pull request shows begin with it.
+    """
+    root = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), Path.cwd())
+    below = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else "."
+    return "" if below == "." else below
+
+
 def load_declared(project: Project, *, strict: bool = False) -> Manifests:
     """What the manifests declare.
 

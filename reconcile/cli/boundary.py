@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, error_as_json, flush_output, open_missing_streams
+from reconcile.cli.console import OUTPUT_UNWRITABLE, Console, flush_output, open_missing_streams
 from reconcile.cli.parser import build_parser
 from reconcile.core.errors import ExitCode, ReconcileError, UsageError
 
@@ -74,15 +73,11 @@ def _run_command(args: argparse.Namespace, console: Console) -> int:
 
 
 def _report(error: ReconcileError, args: argparse.Namespace, console: Console) -> ExitCode:
-    """For people always, and where JSON was asked for also as a document; as one line among the events of apply."""
-    if getattr(args, "format", "text") == "json" and error.code != OUTPUT_UNWRITABLE:
-        document = error_as_json(error, console.as_given)
-        if args.command == "apply":
-            from reconcile.core.times import iso
+    """For people always, and in the format that was asked for."""
+    if getattr(args, "format", "text") != "text" and error.code != OUTPUT_UNWRITABLE:
+        from reconcile.cli.failure import print_failure
 
-            console.out_json_line({"event": "error", "time": iso(time.time())} | document)
-        else:
-            console.out_json(document)
+        print_failure(error, args, console)
     console.report(error)
     return error.exit_code
 

@@ -1,7 +1,7 @@
 """What is printed where: data to standard output, everything else to standard error; colour on a terminal only."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, Final
@@ -75,12 +75,9 @@ class Console:
 
     def out_json(self, value: object) -> None:
         """One JSON document, indented, on standard output."""
-        import orjson
+        from reconcile.render.escape import json_document
 
-        from reconcile.render.escape import escaped_json
-
-        document = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-        self.out(escaped_json(document))
+        self.out(json_document(value))
 
     def out_json_line(self, value: object) -> None:
         """One JSON document on one line."""
@@ -94,6 +91,19 @@ class Console:
         """A line that is not data, on standard error; lost where that cannot be written, as nobody else can be told."""
         with suppress(ReconcileError):
             _write(sys.stderr, f"{text}\n")
+
+    def summarize(self, markdown: str) -> None:
+        """Adds to the summary of a step of GitHub Actions, where the command runs in one."""
+        from reconcile.settings import step_summary
+
+        summary = step_summary(self._environ)
+        if summary is None:
+            return
+        try:
+            with summary.open("a", encoding="utf-8") as page:
+                page.write(markdown + "\n")
+        except OSError as error:
+            self.tell(f"the summary of this step cannot be written: {error.strerror}")
 
     def ask(self, question: str) -> str:
         """What somebody types on the terminal; empty at the end of the input."""
@@ -129,23 +139,6 @@ class Console:
 
     def _is_colourful(self, stream: IO[str]) -> bool:
         return stream.isatty() and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
-
-
-def error_as_json(error: ReconcileError, as_given: Callable[[str], str] = str) -> dict[str, object]:
-    """What JSON output says about a failure, in every command; see `Console.as_given`."""
-    from reconcile.render.diagnostics import as_json as diagnostic_as_json
-    from reconcile.render.escape import escaped
-
-    diagnostics = error.diagnostics if isinstance(error, DiagnosedError) else ()
-    return {
-        "error": {
-            "code": error.code,
-            "message": escaped(error.message),
-            "help": escaped(as_given(error.help)),
-            "exit_code": int(error.exit_code),
-        },
-        "diagnostics": [diagnostic_as_json(diagnostic) for diagnostic in diagnostics],
-    }
 
 
 def open_missing_streams() -> None:

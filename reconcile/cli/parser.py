@@ -10,6 +10,9 @@ from reconcile import __version__
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
+_REVIEWED: Final = ("markdown", "html", "github")
+"""The formats in which people review what they see elsewhere than on a terminal."""
+
 _BEFORE_THE_COMMAND: Final = ("-C", "-v", "--verbose", "-q", "--quiet", "--sandbox", "--limits", "--faults", "--seed")
 
 _EXIT_CODES: Final = """\
@@ -123,7 +126,7 @@ def _add_lock_timeout(command: Parser) -> None:
 
 def _add_validate(commands: _Commands) -> None:
     validate = _command(commands, "validate", "review:validate", "check the manifests; needs no network and no secrets")
-    _add_format(validate)
+    _add_format(validate, "github", "sarif")
     validate.add_argument("--strict", action="store_true", help="tokens written into manifests are errors")
 
 
@@ -137,7 +140,7 @@ def _add_plan(commands: _Commands) -> None:
     plan.add_argument("--out", metavar="FILE", help="save it, for `show FILE` and `apply FILE`")
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
-    _add_format(plan)
+    _add_format(plan, *_REVIEWED)
 
 
 def _add_show(commands: _Commands) -> None:
@@ -145,7 +148,7 @@ def _add_show(commands: _Commands) -> None:
     text = "a saved plan, or a record (default: all records)"
     show.add_argument("address", nargs="?", metavar="PLANFILE|ADDRESS", help=text)
     show.add_argument("--full", action="store_true", help="show every create of a saved plan")
-    _add_format(show)
+    _add_format(show, *_REVIEWED)
 
 
 def _add_apply(commands: _Commands) -> None:

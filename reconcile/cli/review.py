@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconcile import __version__
-from reconcile.app.project import open_project, read_manifests
+from reconcile.app.project import Project, folder_in_repository, open_project, read_manifests
 from reconcile.cli.console import Console
 from reconcile.core.diagnostics import Diagnostic, has_errors
 from reconcile.core.errors import ExitCode
@@ -23,11 +23,33 @@ def validate(args: argparse.Namespace, console: Console) -> int:
     """Checks the manifests and prints every problem of every file."""
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox)
     manifests = read_manifests(project, strict=args.strict)
-    if args.format == "json":
-        console.out_json(_as_json(manifests))
-    else:
-        console.out(_as_text(manifests.diagnostics, project.root, console) + _verdict(manifests))
+    match args.format:
+        case "json":
+            console.out_json(_as_json(manifests))
+        case "github":
+            _show_on_github(manifests, project.root, console)
+        case "sarif":
+            from reconcile.render.sarif import diagnostics_as_sarif
+
+            folder = folder_in_repository(project.root)
+            console.out_json(diagnostics_as_sarif(manifests.diagnostics, folder=folder))
+        case _:
+            console.out(_as_text(manifests.diagnostics, project.root, console) + _verdict(manifests))
     return ExitCode.INVALID if has_errors(manifests.diagnostics) else ExitCode.DONE
+
+
+def _show_on_github(manifests: Manifests, root: Path, console: Console) -> None:
+    """Annotations, the same as text in the log, and the summary of the step."""
+    from reconcile.adapters.excerpts import with_excerpts
+    from reconcile.render.diagnostics import totals
+    from reconcile.render.github import diagnostics_as_github
+    from reconcile.render.review_markdown import diagnostics_as_markdown
+
+    diagnostics = manifests.diagnostics
+    verdict = f"Invalid: {totals(diagnostics)}." if has_errors(diagnostics) else _verdict(manifests).rstrip()
+    console.out(diagnostics_as_github(diagnostics, verdict, folder=folder_in_repository(root)))
+    console.diagnose(with_excerpts(diagnostics, root))
+    console.summarize(diagnostics_as_markdown(verdict, diagnostics))
 
 
 def _as_text(diagnostics: Sequence[Diagnostic], root: Path, console: Console) -> str:
@@ -81,29 +103,43 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
         terms = terms_of(project, selection, args.allow_deletes)
         save(SavedPlan(planned, terms, created_at, __version__), project.root / args.out)
-    if args.format == "json":
-        _show_json(planned, console, created_at, __version__)
-    else:
-        _show_text(planned, project.root, args, console)
+    _show_plan(planned, project, args, console, (created_at, __version__))
+    if args.format == "text":
         _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
 
 
-def _show_json(planned: "Plan", console: Console, created_at: str, tool_version: str) -> None:
-    from reconcile.render.plan_json import plan_as_json
-
-    console.out_json(plan_as_json(planned, created_at=created_at, tool_version=tool_version))
-
-
-def _show_text(planned: "Plan", root: Path, args: argparse.Namespace, console: Console) -> None:
-    from reconcile.render.plan_text import plan_as_text
-
-    if planned.diagnostics:
+def _show_plan(
+    planned: "Plan", project: Project, args: argparse.Namespace, console: Console, made: tuple[str, str]
+) -> None:
+    """Prints a plan in the format that was asked for; `made` is when (UTC, ISO 8601) and by which version."""
+    if planned.diagnostics and args.format != "json":
         from reconcile.adapters.excerpts import with_excerpts
 
-        console.diagnose(with_excerpts(planned.diagnostics, root))
+        console.diagnose(with_excerpts(planned.diagnostics, project.root))
+    if args.format != "text":
+        _show_elsewhere(planned, project, args, console, made)
+        return
+    from reconcile.render.plan_text import plan_as_text
+
     console.out(plan_as_text(planned, full=args.full, style=console.out_style))
+
+
+def _show_elsewhere(
+    planned: "Plan", project: Project, args: argparse.Namespace, console: Console, made: tuple[str, str]
+) -> None:
+    """On a page, in a comment, to a script: anywhere but on a terminal."""
+    from reconcile.render.plan import View, render_plan
+
+    folder = folder_in_repository(project.root) if args.format == "github" else ""
+    created_at, tool_version = made
+    view = View(created_at, args.full, folder, project.limits, tool_version)
+    console.out(render_plan(planned, args.format, view))
+    if args.format == "github":
+        # The log shows of a command nothing but its message, and the summary is on another page.
+        console.tell(render_plan(planned, "text", view).rstrip())
+        console.summarize(render_plan(planned, "markdown", view))
 
 
 def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> None:
@@ -143,10 +179,8 @@ def _show_saved(path: Path, args: argparse.Namespace, console: Console) -> int:
     from reconcile.render.words import minute
 
     saved = load(path)
-    if args.format == "json":
-        _show_json(saved.plan, console, saved.created_at, saved.tool_version)
-        return ExitCode.DONE
-    _show_text(saved.plan, Path(args.directory), args, console)
-    if not console.is_quiet:
+    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
+    _show_plan(saved.plan, project, args, console, (saved.created_at, saved.tool_version))
+    if args.format == "text" and not console.is_quiet:
         console.tell(f"Saved {minute(saved.created_at)}.")
     return ExitCode.DONE

@@ -9,7 +9,7 @@ from reconcile.app.project import Project, open_project
 from reconcile.cli.console import Console
 from reconcile.core.errors import ExitCode, InputError, UsageError
 from reconcile.render.escape import escaped, escaped_json
-from reconcile.render.records import record_as_json, record_as_text, records_as_text
+from reconcile.render.records import render_record, render_records
 from reconcile.render.words import counted
 from reconcile.settings import environment
 
@@ -25,21 +25,13 @@ def _project(args: argparse.Namespace) -> Project:
 
 def list_records(args: argparse.Namespace, console: Console) -> int:
     """Prints the records of the state."""
-    records = states.find_records(_project(args), args.pattern)
-    if args.format == "json":
-        console.out_json([record_as_json(address, record) for address, record in records])
-    else:
-        console.out(records_as_text(records))
+    console.out(render_records(states.find_records(_project(args), args.pattern), args.format))
     return ExitCode.DONE
 
 
 def show_record(args: argparse.Namespace, console: Console) -> int:
     """Prints one record of the state."""
-    record = states.find_record(_project(args), args.address)
-    if args.format == "json":
-        console.out_json(record_as_json(args.address, record))
-    else:
-        console.out(record_as_text(args.address, record))
+    console.out(render_record(args.address, states.find_record(_project(args), args.address), args.format))
     return ExitCode.DONE
 
 

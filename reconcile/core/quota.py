@@ -190,6 +190,19 @@ READS_OF_CHANGES = {"adopt": 1, "update": 2, "delete": 1}
 """How many reads each of them needs: a look at the record before, and after an update another one."""
 
 
+def writes_by_day(writes: int, limits: Limits, left_today: int | None) -> tuple[int, ...]:
+    """How many writes each quota day takes, today first: as many days as `price` counts, each used in full.
+
+    `left_today` is None where nobody counts, which leaves all of today.
+    """
+    per_day = limits.writes_per_day
+    if per_day is None or not writes:
+        return (writes,) if writes else ()
+    today = min(writes, per_day if left_today is None else left_today)
+    full, rest = divmod(writes - today, per_day)
+    return (today, *[per_day] * full, *([rest] if rest else ()))
+
+
 def _days(count: int, per_day: int | None, used: int = 0) -> int:
     if per_day is None or not count:
         return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from reconcile.core.diagnostics import Diagnostic, Excerpt, Location, Severity
 from reconcile.render.escape import display_width, escaped
+from reconcile.render.words import counted
 
 _BOLD, _RED, _YELLOW, _BLUE, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[0m"
 _COLOURS = {Severity.ERROR: _RED, Severity.WARNING: _YELLOW}
@@ -19,7 +20,7 @@ def as_text(diagnostics: Sequence[Diagnostic], *, most: int = 200, colour: bool 
     """
     blocks = ["\n".join(_lines(diagnostic, colour=colour)) for diagnostic in diagnostics[:most]]
     if len(diagnostics) > most:
-        blocks.append(f"{_counted(diagnostics)}; the first {most:,} are shown")
+        blocks.append(f"{totals(diagnostics)}; the first {most:,} are shown")
     return "".join(block + "\n" for block in blocks)
 
 
@@ -37,10 +38,11 @@ def as_json(diagnostic: Diagnostic) -> dict[str, str | int | None]:
     }
 
 
-def _counted(diagnostics: Sequence[Diagnostic]) -> str:
+def totals(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many there are of each severity."""
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-    warnings = len(diagnostics) - errors
-    return f"{len(diagnostics):,} problems: {errors:,} errors, {warnings:,} warnings"
+    counts = (counted(errors, "error"), counted(len(diagnostics) - errors, "warning"))
+    return f"{counted(len(diagnostics), 'problem')}: {', '.join(counts)}"
 
 
 def _lines(diagnostic: Diagnostic, *, colour: bool) -> Iterator[str]:

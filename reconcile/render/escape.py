@@ -34,6 +34,13 @@ def escaped_json(document: str) -> str:
     return _find_hash_command(r"\\u0023#", document) if "##" in document else document
 
 
+def json_document(value: object) -> str:
+    """One JSON document, indented, ending with a newline."""
+    import orjson
+
+    return escaped_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
 def display_width(text: str) -> int:
     """How many columns of a terminal an escaped text takes."""
     if text.isascii():

@@ -12,7 +12,7 @@ from reconcile.render.words import column_width, counted, duration, minute, padd
 SHOWN_CREATES = 20
 """Creates beyond this many fold into one line for each stretch of a file."""
 
-_SIGNS = {
+SIGNS = {
     Action.MOVE: (">", "move"),
     Action.FORGET: ("x", "forget"),
     Action.ADOPT: ("<", "adopt"),
@@ -43,20 +43,16 @@ def plan_as_text(plan: Plan, *, full: bool = False, style: Style | None = None) 
 
 def summary_lines(plan: Plan, style: Style) -> list[str]:
     """The counts, the cost and the refusals: what stands below the changes."""
-    lines = [_headline(plan, style)]
-    if plan.cost.writes or plan.cost.reads:
-        lines.append(_cost_line(plan.cost))
-    if plan.compared_by_source:
-        tokens = counted(plan.compared_by_source, "token")
-        lines.append(f"{tokens} compared by source and version only: the value or the fingerprint key is not at hand.")
-    lines.extend(_refusal_line(refusal, style) for refusal in plan.refusals)
+    lines = [style.bold(headline(plan)), *price_lines(plan)]
+    lines.extend(f"{style.paint('Refused', 'red')}: {refusal_words(refusal)}" for refusal in plan.refusals)
     lines.extend(f"{style.paint('Hint', 'yellow')}: {escaped(h.message)}; {escaped(h.help)}." for h in plan.hints)
     return lines
 
 
-def _headline(plan: Plan, style: Style) -> str:
+def headline(plan: Plan) -> str:
+    """How much of what the plan would do, in one sentence."""
     counts = [
-        f"{count:,} to {_SIGNS[action][1]}"
+        f"{count:,} to {SIGNS[action][1]}"
         for action in Action
         if action is not Action.IN_DOUBT and (count := plan.count(action))
     ]
@@ -64,10 +60,19 @@ def _headline(plan: Plan, style: Style) -> str:
     if doubts := plan.count(Action.IN_DOUBT):
         counts.append(f"{doubts:,} in doubt")
     if plan.is_empty and not plan.refusals:
-        return style.bold(f"Nothing to do: {plan.unchanged:,} unchanged.")
+        return f"Nothing to do: {plan.unchanged:,} unchanged."
     if plan.is_empty:
         counts.append(f"{len(plan.refusals):,} refused")
-    return style.bold(f"Plan {plan.plan_id}: {', '.join(counts)}.")
+    return f"Plan {plan.plan_id}: {', '.join(counts)}."
+
+
+def price_lines(plan: Plan) -> list[str]:
+    """What it costs, and how much of it could only be guessed; empty when there is nothing to say."""
+    lines = [_cost_line(plan.cost)] if plan.cost.writes or plan.cost.reads else []
+    if plan.compared_by_source:
+        tokens = counted(plan.compared_by_source, "token")
+        lines.append(f"{tokens} compared by source and version only: the value or the fingerprint key is not at hand.")
+    return lines
 
 
 def _cost_line(cost: Cost) -> str:
@@ -80,9 +85,10 @@ def _cost_line(cost: Cost) -> str:
     return f"Cost: {requests}{time}{left}."
 
 
-def _refusal_line(refusal: Refusal, style: Style) -> str:
+def refusal_words(refusal: Refusal) -> str:
+    """What is refused, and the ways on."""
     ways = f" {refusal.help[:1].upper()}{refusal.help[1:]}." if refusal.help else ""
-    return f"{style.paint('Refused', 'red')}: {escaped(refusal.message)}.{ways}"
+    return escaped(f"{refusal.message}.{ways}")
 
 
 def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
@@ -90,7 +96,7 @@ def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
     folded = set[str]() if full else {change.address for change in creates[SHOWN_CREATES:]}
     shown = [c for c in plan.changes if c.action is not Action.CREATE or c.address not in folded]
     details = _create_details([change for change in shown if change.action is Action.CREATE])
-    rows = [_row(change) for change in shown]
+    rows = [change_cells(change) for change in shown]
     rows = [(address, details.get(address, cell), place) for address, cell, place in rows]
     lines: list[str] = []
     for change, cells in zip(shown, _aligned(rows), strict=True):
@@ -101,7 +107,7 @@ def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
 
 
 def _line(action: Action, cells: str, style: Style) -> str:
-    sign, word = _SIGNS[action]
+    sign, word = SIGNS[action]
     return style.paint(f"  {sign} {word:<8}", _COLOURS.get(action, "")) + f" {cells}".rstrip()
 
 
@@ -116,19 +122,19 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["   ".join(map(padded, row, widths)) for row in rows]
 
 
-def _row(change: Change) -> tuple[str, str, str]:
-    """Address, details, and where it is declared or why it is here."""
+def change_cells(change: Change) -> tuple[str, str, str]:
+    """Address, details, and where it is declared or why it is here; the details of a create are `create_cells`."""
     place = escaped(str(change.location)) if change.location else ""
     address = escaped(change.address)
     held = change.held
     match change.action:
         case Action.UPDATE | Action.RECORD:
-            prefix = f"{change.reason}: " if change.reason else ""
+            prefix = f"{escaped(change.reason)}: " if change.reason else ""
             return (address, prefix + ", ".join(map(_field, change.fields)), place)
         case Action.DELETE if held is not None:
             provider = held.regular_payment_provider
             name = f", {provider.name}" if isinstance(provider, Provider) else ""
-            return (address, f"id {held.id}, invoice {held.coworker_invoice_id}{name}", change.reason)
+            return (address, f"id {held.id}, invoice {held.coworker_invoice_id}{name}", escaped(change.reason))
         case Action.MOVE:
             return (address, f"was {escaped(change.moved_from)}" + (f", id {change.id}" if change.id else ""), place)
         case Action.IN_DOUBT if change.doubt is not None:
@@ -141,12 +147,13 @@ def _row(change: Change) -> tuple[str, str, str]:
 
 def _create_details(creates: Sequence[Change]) -> dict[str, str]:
     """What stands between address and place of each create, in columns of their own."""
-    cells = {c.address: _create_cells(c.declared) for c in creates if c.declared is not None}
+    cells = {c.address: create_cells(c.declared) for c in creates if c.declared is not None}
     widths = list(map(column_width, zip(*cells.values(), strict=True)))
     return {address: "   ".join(map(padded, row, widths)).rstrip() for address, row in cells.items()}
 
 
-def _create_cells(declared: PaymentToken) -> tuple[str, str, str]:
+def create_cells(declared: PaymentToken) -> tuple[str, str, str]:
+    """Invoice, provider, and where the token comes from."""
     return (f"invoice {declared.coworker_invoice_id}", _provider(declared), _token(declared))
 
 

@@ -25,6 +25,9 @@ TOKENS = {
 }
 
 
+REVIEWED = ("markdown", "html", "github")
+
+
 def spellings(token: str) -> Iterator[bytes]:
     """Every way in which a token may be written, as protocol.md lists them."""
     raw = token.encode()
@@ -94,6 +97,7 @@ def test_no_token_is_in_any_file_output_or_url(planted: Folder, serve: Serve) ->
         said.append(ran.out + ran.err)
         return ran.code
 
+    planned_summary = planted.path / "summary.md"
     sandbox.set_faults("rejected=1")
     assert run("-v", "apply", "--auto-approve") == 1
     assert run("apply", "--auto-approve", "--format", "json") == 1
@@ -110,9 +114,12 @@ def test_no_token_is_in_any_file_output_or_url(planted: Folder, serve: Serve) ->
     for args in (
         *("plan", "plan --format json", "plan --full", "show", "show --format json", "state list", "state pull"),
         *("validate", "validate --strict", "validate --format json", "state rm env-9"),
+        *(f"{command} --format {output}" for command in ("plan --full", "show", "show env-1") for output in REVIEWED),
+        *(f"validate {strict} --format {output}" for strict in ("", "--strict") for output in ("github", "sarif")),
     ):
-        run(*args.split())
+        run(*args.split(), GITHUB_STEP_SUMMARY=str(planned_summary))
 
+    assert "literal-token" in planned_summary.read_text(encoding="utf-8")
     assert files_with_leaks(planted) == {}
     assert [output for output in said if leaks(output.encode())] == []
     assert [line for line in sandbox.url_log if leaks(line.encode())] == []
@@ -200,7 +207,9 @@ def test_a_refused_manifest_shows_no_token(length: int, planted: Folder) -> None
     ]
     for number, text in enumerate(mistakes[:length]):
         planted.write(f"manifests/bad-{number}.yaml", text)
-    for args in ("validate", "validate --format json", "plan", "apply --auto-approve", "plan --format json"):
+    in_formats = (f"plan --format {output}" for output in ("json", *REVIEWED))
+    validated = (f"validate --format {output}" for output in ("text", "json", "github", "sarif"))
+    for args in ("plan", "apply --auto-approve", *in_formats, *validated):
         ran = planted.run(*args.split())
         assert ran.code == 65
         assert leaks((ran.out + ran.err).encode()) == []

@@ -13,7 +13,9 @@ from reconcile.core.diagnostics import Diagnostic, Location, Severity
 from reconcile.core.planfile import dump_plan, load_plan
 from reconcile.core.records import Provider
 from reconcile.core.saved import SavedPlan, Terms
+from reconcile.render.github import plan_as_github
 from reconcile.render.plan_json import plan_as_json
+from reconcile.render.plan_markdown import plan_as_markdown
 from reconcile.render.plan_text import plan_as_text, summary_lines
 from reconcile.render.style import Style
 
@@ -184,3 +186,11 @@ def test_a_plan_file_holds_every_action_and_shows_as_the_plan_did(golden: Golden
     loaded = load_plan(data, "a.plan").plan
     assert plan_as_text(loaded, full=True) == plan_as_text(month(), full=True)
     assert as_json(loaded) == as_json(month())
+
+
+def test_a_plan_as_a_comment_shows_every_action(golden: Golden) -> None:
+    golden("plan-every-action.md", plan_as_markdown(month()))
+
+
+def test_a_plan_as_annotations_names_what_needs_a_person(golden: Golden) -> None:
+    golden("plan-every-action.github", plan_as_github(month(), folder="books"))

@@ -38,6 +38,7 @@ DIAGNOSTICS = st.builds(
     help=TEXTS,
     severity=st.sampled_from(Severity),
     secret=st.booleans(),
+    excerpt=st.none(),
 )
 
 

@@ -16,6 +16,8 @@ from reconcile.sandbox.server import Sandbox
 
 TIMEOUT = 60  # seconds; only against a hang
 
+_NOT_INHERITED = ("NEXUDUS_", "RECONCILE_", "GITHUB_")  # tests may run in CI, whose summary is not theirs
+
 BYTECODE = tempfile.TemporaryDirectory(prefix="reconcile-bytecode-")
 """Private, and gone with the tests: where no bytecode may be written, every process would compile everything again."""
 
@@ -114,7 +116,7 @@ class Folder:
         return Ran(process.returncode, out, err)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NEXUDUS_", "RECONCILE_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
             kept["PYTHONPYCACHEPREFIX"] = BYTECODE.name
         return kept | self.environ | dict(more or {})

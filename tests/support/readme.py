@@ -23,7 +23,7 @@ _BLOCK = re.compile(
 # What differs from run to run: ids, plan ids, times, speeds, and which of several threads was first.
 _VOLATILE = (
     (re.compile(r"\b14\d{8}\b"), "<id>"),
-    (re.compile(r"\bPlan [0-9a-f]{8}\b"), "Plan <plan>"),
+    (re.compile(r"\bPlan (`?)[0-9a-f]{8}\b"), r"Plan \1<plan>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z"), "<time>"),
     (re.compile(r"\bin \d+ s\b"), "in <n> s"),
     (re.compile(r" · [\d.]+/s( · .*)?"), ""),

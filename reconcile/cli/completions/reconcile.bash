@@ -32,9 +32,9 @@ _shtab_reconcile_option_strings=(-h --help --version -C -v --verbose -q --quiet 
 
 
 
-_shtab_reconcile_validate___format_choices=(text json)
-_shtab_reconcile_plan___format_choices=(text json)
-_shtab_reconcile_show___format_choices=(text json)
+_shtab_reconcile_validate___format_choices=(text json github sarif)
+_shtab_reconcile_plan___format_choices=(text json markdown html github)
+_shtab_reconcile_show___format_choices=(text json markdown html github)
 _shtab_reconcile_apply___format_choices=(text json)
 _shtab_reconcile_resolve___format_choices=(text json)
 _shtab_reconcile_state_list___format_choices=(text json)

@@ -115,7 +115,7 @@ _shtab_reconcile_plan_options=(
   "--out[save it, for \`show FILE\` and \`apply FILE\`]:FILE:"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
-  "--format[how to print it (default\: text)]:format:(text json)"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -163,7 +163,7 @@ _shtab_reconcile_schema_defaults_added=0
 _shtab_reconcile_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--full[show every create of a saved plan]"
-  "--format[how to print it (default\: text)]:format:(text json)"
+  "--format[how to print it (default\: text)]:format:(text json markdown html github)"
   ":a saved plan, or a record (default\: all records):"
 )
 
@@ -241,7 +241,7 @@ _shtab_reconcile_unlock_defaults_added=0
 
 _shtab_reconcile_validate_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--format[how to print it (default\: text)]:format:(text json)"
+  "--format[how to print it (default\: text)]:format:(text json github sarif)"
   "--strict[tokens written into manifests are errors]"
 )
 

@@ -38,7 +38,8 @@ def to_plain(value: object) -> Plain:
     if provider is not None:
         plain[_PROVIDER] = provider.name
     for name in _RECORDS & plain.keys():
-        plain[name] = to_plain(plain[name])
+        if isinstance(plain[name], StateRecord):
+            plain[name] = to_plain(plain[name])
     return plain
 
 

@@ -70,6 +70,7 @@ def dump_plan(saved: SavedPlan) -> bytes:
         ("cost", to_plain(plan.cost)),
         ("refusals", [to_plain(refusal) for refusal in plan.refusals]),
         ("diagnostics", [diagnostic_line_of(diagnostic) for diagnostic in plan.diagnostics]),
+        ("hints", [diagnostic_line_of(hint) for hint in plan.hints]),
     ]
     # One growing buffer: a hundred thousand lines on their own take ten times the room of what they hold.
     content = bytearray()
@@ -129,7 +130,7 @@ def _saved_plan(content: bytes, digest: str) -> SavedPlan:
     if not found or not above.endswith(b",\n") or not (below == _END or below.endswith(b"\n" + _END)):
         raise NotPlainError("it lacks its changes")
     parts = as_object(orjson.loads(b"{%b}" % above.removesuffix(b",\n")))
-    if parts.keys() != {"plan", "terms", "cost", "refusals", "diagnostics"}:
+    if parts.keys() != {"plan", "terms", "cost", "refusals", "diagnostics", "hints"}:
         raise NotPlainError("a part of it is missing")
     lines = below.removesuffix(_END).split(b"\n")[:-1]
     head = of_plain(_Head, as_object(parts["plan"]))
@@ -147,6 +148,7 @@ def _saved_plan(content: bytes, digest: str) -> SavedPlan:
         refusals=tuple(of_plain(Refusal, raw) for raw in objects(parts["refusals"])),
         cost=of_plain(Cost, as_object(parts["cost"])),
         diagnostics=tuple(map(diagnostic_of, objects(parts["diagnostics"]))),
+        hints=tuple(map(diagnostic_of, objects(parts["hints"]))),
     )
     terms = of_plain(Terms, as_object(parts["terms"]))
     return SavedPlan(plan, terms, head.created_at, head.tool_version, digest)

@@ -46,6 +46,7 @@ class _ChangeLine(_Placed):
     address: Address
     id: int | None = None
     reason: str = ""
+    sends_token: bool = False
     moved_from: Address = ""
 
 
@@ -96,6 +97,7 @@ def line_of(change: Change) -> Plain:
         address=change.address,
         id=change.id,
         reason=change.reason,
+        sends_token=change.sends_token,
         moved_from=change.moved_from,
         **_place(change.location),
     )
@@ -165,6 +167,7 @@ def change_of(raw: Plain) -> Change:
         location=line.location,
         fields=tuple(of_plain(FieldChange, field) for field in objects(fields or [])),
         reason=line.reason,
+        sends_token=line.sends_token,
         declared=None if declared is None else _payment_token(as_object(declared), line),
         held=None if held is None else of_plain(StateRecord, as_object(held)),
         moved_from=line.moved_from,

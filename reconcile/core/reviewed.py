@@ -95,15 +95,23 @@ def compare(reviewed: Plan, now: Plan, *, is_begun: bool) -> Comparison:
 def _is_same(reviewed: Change, change: Change) -> bool:
     if reviewed.doubt is not None and change.doubt is not None:
         return reviewed.doubt.intent.operation == change.doubt.intent.operation
-    return reviewed == change
+    return reviewed == change._replace(declared=_without_token(change.declared))
+
+
+def _without_token(declared: PaymentToken | None) -> PaymentToken | None:
+    """As a plan file holds it."""
+    return declared._replace(literal=None) if declared is not None and declared.literal is not None else declared
 
 
 def _is_branch(doubted: Change, change: Change) -> bool:
     """Whether it is what a doubt may turn into: the write once more where it had no effect, or doubt again."""
     if change.action is Action.IN_DOUBT:
         return True
-    is_same_write = doubted.doubt is not None and change.action.value == doubted.doubt.intent.action
-    return is_same_write and change.action is not Action.UPDATE and change.declared == doubted.declared
+    sent = doubted.doubt.intent if doubted.doubt is not None else None
+    if sent is None or change.action.value != sent.action or doubted.declared != _without_token(change.declared):
+        return False
+    # An update that took effect left its time in the state; what is different after that was not reviewed.
+    return change.action is not Action.UPDATE or (change.held is not None and change.held.updated_at < sent.at)
 
 
 def _is_left_in_doubt(change: Change, planned: Mapping[tuple[Address, Action], Change]) -> bool:
@@ -139,5 +147,4 @@ def as_reviewed(reviewed: Plan, records: Iterable[StateRecord]) -> FingerprintOf
 def _fingerprint(change: Change, held: StateRecord) -> str | None:
     if held.token_fingerprint is None or change.reason == "may update":
         return None
-    is_other = change.action is Action.UPDATE and any(field.name == "token" for field in change.fields)
-    return held.token_fingerprint.partition(":")[0] + ":" if is_other else held.token_fingerprint
+    return held.token_fingerprint.partition(":")[0] + ":" if change.sends_token else held.token_fingerprint

@@ -240,9 +240,9 @@ def test_a_killed_apply_is_carried_on(folder: Folder, serve: Serve, wait_until: 
     assert_stale(folder.run("apply", "a.plan"), "already applied", "plan-applied")
 
 
-def test_a_doubt_whose_record_is_seen_is_adopted_by_the_plan(
-    small: Folder, serve: Serve, wait_until: WaitUntil
-) -> None:
+@pytest.fixture
+def doubted(small: Folder, serve: Serve, wait_until: WaitUntil) -> tuple[Folder, Sandbox]:
+    """A folder whose first create took effect, and whose run was killed before it heard of that."""
     sandbox = serve(faults="slow@1:30")
     small.point_at(sandbox).environ["RECONCILE_API__CONCURRENCY"] = "1"
     killed = small.start("apply", "--auto-approve")
@@ -250,12 +250,30 @@ def test_a_doubt_whose_record_is_seen_is_adopted_by_the_plan(
     killed.kill()
     killed.communicate()
     sandbox.set_faults("")
+    return small, sandbox
+
+
+def test_a_doubt_whose_record_is_seen_is_adopted_by_the_plan(doubted: tuple[Folder, Sandbox]) -> None:
+    small, sandbox = doubted
     assert "1 in doubt" in small.run("plan", "--out", "a.plan").out
 
     ran = small.run("apply", "a.plan")
 
     assert (ran.code, "it exists as id" in ran.out) == (0, True), ran
     assert counts(sandbox) == {1: 1, 2: 1, 3: 1}
+    assert_stale(small.run("apply", "a.plan"), "already applied", "plan-applied")
+
+
+def test_what_an_adopted_record_needs_besides_is_left_to_the_next_plan(doubted: tuple[Folder, Sandbox]) -> None:
+    small, sandbox = doubted
+    edit_notes(small)
+    assert small.run("plan", "--out", "a.plan").code == 0
+
+    ran = small.run("apply", "a.plan")
+
+    assert ran.code == 0, ran
+    assert [record["Notes"] for record in sandbox.records()].count("April") == 0
+    assert "1 to update" in small.run("plan").out
     assert_stale(small.run("apply", "a.plan"), "already applied", "plan-applied")
 
 
@@ -295,6 +313,13 @@ def test_refusals_of_a_saved_plan_are_shown_and_stop_it(saved: Folder, sandbox: 
 def test_a_missing_token_stops_it_before_it_is_claimed(saved: Folder, sandbox: Sandbox) -> None:
     assert saved.run("apply", "a.plan", environ={"TOKEN_TWO": ""}).code == 65
     assert saved.run("history", "--format", "json").json == []
+    assert saved.run("apply", "a.plan").code == 0
+    assert sandbox.writes == 3
+
+
+def test_a_run_that_fails_once_it_is_claimed_is_over_and_carried_on(saved: Folder, sandbox: Sandbox) -> None:
+    assert saved.run("apply", "a.plan", environ={"NEXUDUS_PASSWORD": "wrong"}).code == 1
+    assert [run["exit_code"] for run in saved.run("history", "--format", "json").json] == [1]
     assert saved.run("apply", "a.plan").code == 0
     assert sandbox.writes == 3
 

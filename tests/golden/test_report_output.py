@@ -263,7 +263,7 @@ def test_with_a_saved_plan_no_way_on_leads_away_from_its_file() -> None:
         "Next: correct the rejected records in their manifests, then save, review and apply another plan.",
         (
             "Next: `reconcile apply a.plan` once more settles what is in doubt, by reading; until then nothing else is "
-            "created at these invoices."
+            "written at these invoices."
         ),
         "Next: `reconcile apply a.plan --adopt-existing` takes over what exists already.",
         "Next: `reconcile apply a.plan` once more does what was not attempted.",

@@ -1,6 +1,7 @@
 """What holds of every saved plan: its file gives it back whole, and it is told apart from everything else."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from reconcile.core.errors import InputError, StaleError
 from reconcile.core.folded import Doubt
 from reconcile.core.planfile import dump_plan, load_plan
 from reconcile.core.records import LITERAL, PaymentToken, Provider, Secret
-from reconcile.core.reviewed import as_reviewed, compare
+from reconcile.core.reviewed import Comparison, as_reviewed, compare
 from reconcile.core.saved import SavedPlan, Terms
 
 TEXTS = st.text(max_size=8)
@@ -46,7 +47,7 @@ DIAGNOSTICS = st.builds(
 def test_what_is_saved_is_what_is_loaded(
     situation: dict[str, Any], terms: Terms, diagnostics: list[Diagnostic], text: str
 ) -> None:
-    planned = made(situation)._replace(diagnostics=tuple(diagnostics), lineage=text)
+    planned = made(situation)._replace(diagnostics=tuple(diagnostics), hints=tuple(diagnostics[:1]), lineage=text)
     saved = SavedPlan(planned, terms, text, "1.0")
 
     loaded = load_plan(dump_plan(saved), "a.plan")
@@ -56,11 +57,12 @@ def test_what_is_saved_is_what_is_loaded(
 
 
 FIELDS = {
-    Plan: "plan_id lineage serial digest files records changes unchanged compared_by_source refusals cost diagnostics",
-    Change: "action address id location fields reason declared held moved_from doubt",
+    Plan: "plan_id lineage serial digest files records changes unchanged compared_by_source refusals cost diagnostics"
+    " hints",
+    Change: "action address id location fields reason declared held sends_token moved_from doubt",
     FieldChange: "name before after sensitive",
     Refusal: "rule message addresses help",
-    Cost: "writes reads seconds days writes_left_today",
+    Cost: "writes reads seconds days writes_left_today is_at_published_limits",
     Doubt: "intent seen ids at",
     PaymentToken: "address location coworker_invoice_id regular_payment_provider notes token_source token_version"
     " protect literal",
@@ -68,8 +70,8 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-def test_no_field_of_a_plan_is_left_out_of_its_file(kind: type) -> None:
-    names = " ".join(field.name for field in fields(kind))
+def test_no_field_of_a_plan_is_left_out_of_its_file(kind: Any) -> None:
+    names = " ".join(kind._fields)
     assert names == FIELDS[kind], "a new field has to be saved and loaded, and then named here"
 
 
@@ -115,6 +117,17 @@ def test_what_is_planned_again_from_the_same_is_the_same_whichever_tokens_are_at
         assert compare(reviewed, other, is_begun=False).differing is not None
 
 
+@pytest.mark.parametrize("then", [None, "k:1", "k:2", "other:1"])
+@pytest.mark.parametrize("remembered", [None, "k:1"])
+def test_every_comparison_of_a_token_comes_out_as_it_was_reviewed(remembered: str | None, then: str | None) -> None:
+    for source, version, notes, protect in product(("env:A", "env:B"), (None, 1, 2), ("old", "new"), (False, True)):
+        record = declare("inv-1", notes=notes, token_source=source, token_version=version, protect=protect)
+        before = held(7, notes="old", token_source="env:A", token_version=1, token_fingerprint=remembered)
+        reviewed = plan(manifests(record), {"inv-1": before}, fingerprint_of=lambda _: then)
+        for now in (as_reviewed(reviewed, [before]), as_reviewed(reviewed, [before, held(8)])):
+            assert plan(manifests(record), {"inv-1": before}, fingerprint_of=now).changes == reviewed.changes
+
+
 @given(situations(), situations())
 def test_a_plan_that_does_anything_else_differs(one: dict[str, Any], other: dict[str, Any]) -> None:
     reviewed, now = made(one), made(other)
@@ -142,6 +155,23 @@ def test_an_update_that_is_done_is_not_done_again() -> None:
     after = before._replace(token_fingerprint="k:2", updated_at="2026-03-03T10:14:00Z")
     now = plan(manifests(record), {"inv-1": after}, fingerprint_of=as_reviewed(reviewed, [after]))
     assert now.is_empty
+
+
+def test_of_an_update_in_doubt_the_update_again_was_reviewed_and_a_further_one_was_not() -> None:
+    record, before = declare("inv-1", notes="new"), held(7, notes="old")
+    sent = {"action": "update", "id": 7, "notes": "newer", "at": "2026-03-03T10:14:00Z"}
+    reviewed = plan(manifests(record), {"inv-1": before}, doubts=[doubt("inv-1", **sent)])
+    without_effect = plan(manifests(record), {"inv-1": before})
+    took_effect = plan(manifests(record), {"inv-1": before._replace(notes="newer", updated_at="2026-03-03T10:14:01Z")})
+
+    assert compare(reviewed, without_effect, is_begun=True) == Comparison(None)
+    assert compare(reviewed, took_effect, is_begun=True) == Comparison(None, ("inv-1",))
+
+
+def test_a_token_written_into_the_manifest_makes_no_difference() -> None:
+    declared = manifests(declare("inv-1", token_source=LITERAL, literal=Secret("planted-7Qw8")))
+    reviewed = load_plan(dump_plan(SavedPlan(plan(declared), Terms(""), "", "")), "a.plan").plan
+    assert compare(reviewed, plan(declared), is_begun=False) == Comparison(None)
 
 
 def test_of_a_doubt_both_branches_were_reviewed_and_nothing_else() -> None:

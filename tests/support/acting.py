@@ -128,6 +128,7 @@ class FakeApi:
         self.most_at_once: dict[int, int] = {}
         self.refreshes: list[bool | ReconcileError] = []
         self.refreshed = 0
+        self.sign_ins: ReconcileError | None = None
         self.before_answer: Callable[[Mapping[str, int | str | None]], None] = lambda _: None
         self.before_listing: Callable[[], None] = lambda: None
         self.before_read: Callable[[], None] = lambda: None
@@ -175,7 +176,7 @@ class FakeApi:
             )
         )
 
-    def delete(self, record_id: int) -> Seen:
+    def delete(self, record_id: int, token: Secret | None = None) -> Seen:  # noqa: ARG002 - the port's signature
         self._log.add("api", {"delete": record_id})
         with self._lock:
             self.deleted.append(record_id)
@@ -207,6 +208,10 @@ class FakeApi:
         """Puts a record into the store."""
         self.records[record_id] = ObservedRecord(record_id, invoice, provider, notes, token)
         return self.records[record_id]
+
+    def sign_in(self) -> None:
+        if isinstance(self.sign_ins, ReconcileError):
+            raise self.sign_ins
 
     def refresh_access(self) -> bool:
         self.refreshed += 1

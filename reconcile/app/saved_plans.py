@@ -21,8 +21,8 @@ from reconcile.core.manifest import Manifests
 from reconcile.core.plan import make_plan
 from reconcile.core.planfile import dump_plan, is_plan_file, load_plan
 from reconcile.core.reviewed import as_reviewed, compare, find_claim
-from reconcile.core.safety import Safety
 from reconcile.core.saved import SavedPlan, Terms
+from reconcile.settings import Settings
 
 if TYPE_CHECKING:
     from reconcile.core.entries import RunEntry
@@ -42,14 +42,15 @@ def terms_of(project: Project, selection: Selection, allow_deletes: int | None) 
         targets=selection.targets,
         excludes=selection.excludes,
         allow_deletes=allow_deletes,
-        rules=tuple(_rules(project.settings.safety)),
+        rules=tuple(_rules(project.settings)),
     )
 
 
-def _rules(safety: Safety) -> Iterator[str]:
-    for name, value in safety._asdict().items():
-        if value is not None and name != "max_consecutive_rejections":  # which bounds a run, and no plan
-            yield f"safety.{name}={value}"
+def _rules(settings: Settings) -> Iterator[str]:
+    for section, rules in (("safety", settings.safety), ("policy", settings.policy)):
+        for name, value in rules._asdict().items():
+            if value is not None and name != "max_consecutive_rejections":  # which bounds a run, and no plan
+                yield f"{section}.{name}={value}"
 
 
 def require_room(path: Path) -> None:

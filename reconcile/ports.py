@@ -3,7 +3,7 @@
 Nothing here does anything. An implementation translates every lower error into a `ReconcileError`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -152,17 +152,18 @@ class PaymentTokens(Protocol):
         """
         ...
 
-    def delete(self, record_id: int) -> "Seen":
-        """Sends one delete, once, with a total deadline."""
+    def delete(self, record_id: int, token: Secret | None = None) -> "Seen":
+        """Sends one delete, once, with a total deadline; no message repeats the token, which is the record's."""
         ...
 
     def refresh_access(self) -> bool:
         """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
         ...
 
-    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+    def list_records(self, coworker_invoice_id: int | None = None, *, since: str = "") -> Iterator[ObservedRecord]:
         """Every record, or those of one invoice, each checked locally against the filter.
 
+        `since` (UTC, ISO 8601) asks for those changed since, and is no more than a hint: others may come as well.
         Raises ApiError on any error: an error is never an empty list.
         """
         ...
@@ -176,6 +177,18 @@ class PaymentTokens(Protocol):
 
     def count_records(self) -> int:
         """How many records there are in all; costs one request. Raises ApiError."""
+        ...
+
+    def measure_listing(self) -> tuple[int, int]:
+        """How many records there are, and how many requests a listing of all takes; costs one. Raises ApiError."""
+        ...
+
+    def get_batch(self, record_ids: Sequence[int]) -> Mapping[int, ObservedRecord] | None:
+        """What one request shows of several records, by id; None where the API does not answer such requests.
+
+        A record that is missing here may exist all the same, and None in a field may mean "not filled in".
+        Raises ApiError when the API cannot be read at all.
+        """
         ...
 
     @property
@@ -216,6 +229,22 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Waits; returns early when the run is being interrupted."""
+        ...
+
+
+class ReadWatcher(Protocol):
+    """Hears what reading many records costs, before each stage of it, and how far it is; from one thread at a time."""
+
+    def expect(self, reads: int, seconds: float, what: str) -> None:
+        """So many reads more are about to be sent, which takes about so long at the account's limits."""
+        ...
+
+    def note_read(self) -> None:
+        """One read leaves."""
+        ...
+
+    def finish(self) -> None:
+        """Reading has ended; what is read from now on is none of its business."""
         ...
 
 

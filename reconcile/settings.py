@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
 from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.errors import InputError
-from reconcile.core.nodes import MappingNode, Node, Scalar, is_scalar, place_of
+from reconcile.core.nodes import MappingNode, Node, Scalar, SequenceNode, is_scalar, place_of
 from reconcile.core.quota import Limits
 from reconcile.core.records import Secret
-from reconcile.core.safety import Safety
+from reconcile.core.safety import Policy, Safety
 
 FILE_NAME: Final = "reconcile.yaml"
 PUBLISHED_URL: Final = "https://spaces.nexudus.com"
@@ -62,6 +62,7 @@ class Settings(NamedTuple):
     api: ApiSettings
     safety: Safety
     secrets_directory: Path
+    policy: Policy = Policy()
     env_prefix: str = ""
     fingerprint_key: Secret | None = None
 
@@ -176,8 +177,12 @@ def _flatten(node: MappingNode, prefix: str, given: list[_Given], problems: list
             _flatten(value, f"{name}.", given, problems)
         elif name in _RULES and _is_text(value):
             given.append(_Given(name, value.value, not value.style, place_of(FILE_NAME, value)))
+        elif name in _LISTS and isinstance(value, SequenceNode) and all(map(is_scalar, value.items)):
+            text = ",".join(item.value for item in value.items)
+            given.append(_Given(name, text, is_plain=False, location=place_of(FILE_NAME, value)))
         elif is_section or name in _RULES:
-            what = "holds settings of its own" if is_section else "takes one value"
+            one = "a list" if name in _LISTS else "one value"
+            what = "holds settings of its own" if is_section else f"takes {one}"
             problems.append(Diagnostic("invalid-setting", f"{name} {what}", place_of(FILE_NAME, value)))
         else:
             problems.append(_unknown(name, place_of(FILE_NAME, key)))
@@ -247,6 +252,7 @@ def _settings(root: Path, values: Mapping[str, object], key: Secret | None) -> S
         state=root / str(values.get("state.path", "state")),
         api=ApiSettings(**section("api."), limits=limits),
         safety=Safety(**section("safety.")),
+        policy=Policy(**section("policy.")),
         secrets_directory=root / str(values.get("secrets.directory", "secrets")),
         env_prefix=str(values.get("secrets.env_prefix", "")),
         fingerprint_key=key,
@@ -283,10 +289,6 @@ def _seconds(given: _Given) -> float:
     return _number(given, 0.001, 86_400)
 
 
-def _concurrency(given: _Given) -> int:
-    return int(_whole(given, 1, 64))
-
-
 def _whole(given: _Given, lowest: int, highest: int) -> int:
     number = int(given.text) if given.is_plain and _is_whole(given.text) else -1
     if not lowest <= number <= highest:
@@ -303,8 +305,20 @@ def _limit(given: _Given) -> int | None:
     return None if given.is_plain and given.text == "null" else _whole(given, 1, 10**9)
 
 
-def _rejections(given: _Given) -> int:
-    return _whole(given, 1, 10**6)
+def _share(given: _Given) -> float | None:
+    return None if given.is_plain and given.text == "null" else _number(given, 0, 1)
+
+
+def _policy(given: _Given) -> object:
+    """A rule of `core/policy.py`, or `null` for none."""
+    if given.is_plain and given.text == "null":
+        return None
+    from reconcile.core.policy import PolicyError, read_rule
+
+    try:
+        return read_rule(given.name.removeprefix("policy."), _text(given))
+    except PolicyError as error:
+        raise _InvalidSettingError(str(error), error.help) from None
 
 
 def _flag(given: _Given) -> bool:
@@ -358,7 +372,7 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "api.base_url": _base_url,
     "api.timeout_seconds": _seconds,
     "api.settle_seconds": _seconds,
-    "api.concurrency": _concurrency,
+    "api.concurrency": lambda given: _whole(given, 1, 64),
     "api.authentication": _authentication,
     "api.use_environment_proxy": _flag,
     "api.limits.writes_per_minute": _limit,
@@ -370,10 +384,18 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "safety.max_creates": _bound,
     "safety.max_updates": _bound,
     "safety.max_deletes": _bound,
-    "safety.max_consecutive_rejections": _rejections,
+    "safety.max_create_share": _share,
+    "safety.max_update_share": _share,
+    "safety.max_delete_share": _share,
+    "safety.max_consecutive_rejections": lambda given: _whole(given, 1, 10**6),
+    "policy.allowed_providers": _policy,
+    "policy.notes_pattern": _policy,
+    "policy.protected": _policy,
     "secrets.directory": _folder,
     "secrets.env_prefix": _prefix,
 }
+
+_LISTS: Final = ("policy.allowed_providers", "policy.protected")
 
 SETTING_NAMES: Final = tuple(_RULES)
 """Every setting by its path in `reconcile.yaml`, such as `api.limits.writes_per_day`."""

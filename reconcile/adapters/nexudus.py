@@ -6,7 +6,8 @@ not decide what an answer to a write means; that is `core/outcomes.py`. Cheap to
 when first used.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING
@@ -91,9 +92,9 @@ class Nexudus:
 
         return self._write("PUT", "", body, token, whole.observed.token)
 
-    def delete(self, record_id: int) -> Seen:
+    def delete(self, record_id: int, token: Secret | None = None) -> Seen:
         """Sends one delete, once. See `ports.PaymentTokens`."""
-        return self._write("DELETE", f"/{record_id}")
+        return self._write("DELETE", f"/{record_id}", None, token)
 
     def _write(
         self, method: str, below: str, make_body: Callable[[], bytes] | None = None, *tokens: Secret | None
@@ -134,14 +135,14 @@ class Nexudus:
         """Gets an access token other than the one this thread used last. See `ports.PaymentTokens`."""
         return self._session.refresh()
 
-    def list_records(self, coworker_invoice_id: int | None = None) -> Iterator[ObservedRecord]:
+    def list_records(self, coworker_invoice_id: int | None = None, *, since: str = "") -> Iterator[ObservedRecord]:
         """Every record, or those of one invoice, by ascending id. See `ports.PaymentTokens`.
 
         Paging is by offset and without a snapshot: a listing counts when every id came once and their number is the
         total that every page named; else it is read again.
         """
         for _ in range(LISTINGS):
-            rows = self._complete_listing(coworker_invoice_id)
+            rows = self._complete_listing(coworker_invoice_id, since)
             if rows is not None:
                 yield from self._observed(rows, coworker_invoice_id)
                 return
@@ -169,7 +170,30 @@ class Nexudus:
 
     def count_records(self) -> int:
         """How many records there are in all, by one request. See `ports.PaymentTokens`."""
-        return self._page(1, None, size=1).TotalItems
+        return self._page(1, size=1).TotalItems
+
+    def measure_listing(self) -> tuple[int, int]:
+        """How many records there are, and how many requests all their pages take. See `ports.PaymentTokens`."""
+        page = self._page(1)
+        return page.TotalItems, ceil(page.TotalItems / max(1, len(page.Records)))
+
+    def get_batch(self, record_ids: Sequence[int]) -> Mapping[int, ObservedRecord] | None:
+        """What one request shows of several records, by their ids. See `ports.PaymentTokens`."""
+        from reconcile.adapters.wire_records import PATH, WrongShapeError, observed, rows_of
+
+        ids = f"[{','.join(map(str, record_ids))}]"
+        raw = self._session.read(f"{PATH}/", {"id": ids}, max_bytes=LONGEST_READ_ANSWER)
+        if raw.status in {401, 403} or raw.status >= 500:
+            raise self._unusable(raw, "a batch of records", "Read")
+        try:
+            rows = rows_of(raw.document) if raw.status == 200 and raw.is_json else None
+        except WrongShapeError:
+            return None
+        if rows is None:
+            return None
+        often = Counter(row.Id for row in rows)  # a record that comes twice is none that can be believed
+        wanted = {record_id for record_id in record_ids if often[record_id] == 1}
+        return {r.Id: observed(r, r.CoworkerInvoiceId) for r in rows if r.Id in wanted and r.CoworkerInvoiceId}
 
     def get(self, record_id: int) -> ObservedRecord | None:
         """One full record by its id; None when the API says, in JSON, that there is none. See `ports.PaymentTokens`."""
@@ -199,12 +223,12 @@ class Nexudus:
         """Closes every connection."""
         self._session.close()
 
-    def _complete_listing(self, coworker_invoice_id: int | None) -> "dict[int, Row] | None":
+    def _complete_listing(self, coworker_invoice_id: int | None, since: str) -> "dict[int, Row] | None":
         """The rows of every page by id; None when they do not add up."""
         rows: dict[int, Row] = {}
         total: int | None = None
         for number in count(1):
-            page = self._page(number, coworker_invoice_id)
+            page = self._page(number, coworker_invoice_id, since)
             total = page.TotalItems if total is None else total
             expected = len(rows) + len(page.Records)
             rows.update((row.Id, row) for row in page.Records)
@@ -218,31 +242,35 @@ class Nexudus:
     def _last_pages(self, than: int, known: int) -> "Iterator[Page]":
         """From the page on which the last known record should stand; from an earlier one where some were deleted."""
         number = max(1, ceil(known / self._page_size))
-        page = self._page(number, None)
+        page = self._page(number)
         while number > 1 and all(row.Id > than for row in page.Records):
             number -= 1
-            page = self._page(number, None)
+            page = self._page(number)
         yield page
         while page.Records and _goes_on(page, (number - 1) * self._page_size + len(page.Records)):
             number += 1
-            page = self._page(number, None)
+            page = self._page(number)
             yield page
 
     def _first_pages(self, than: int) -> "Iterator[Page]":
         """Until a page shows a record that is known."""
         for number in count(1):
-            page = self._page(number, None)
+            page = self._page(number)
             yield page
             rows = page.Records
             if not rows or min(row.Id for row in rows) <= than or not _goes_on(page, number * len(rows)):
                 return
 
-    def _page(self, number: int, coworker_invoice_id: int | None, *, size: int = PAGE_SIZE) -> "Page":
-        from reconcile.adapters.wire_records import INVOICE_FILTER, PATH, WrongShapeError, page_of
+    def _page(
+        self, number: int, coworker_invoice_id: int | None = None, since: str = "", *, size: int = PAGE_SIZE
+    ) -> "Page":
+        from reconcile.adapters.wire_records import CHANGED_SINCE, INVOICE_FILTER, PATH, WrongShapeError, page_of
 
         params: dict[str, str | int] = {"page": number, "size": size, "orderBy": "Id"}
         if coworker_invoice_id is not None:
             params[INVOICE_FILTER] = coworker_invoice_id
+        if since:
+            params[CHANGED_SINCE] = since
         raw = self._session.read(PATH, params, max_bytes=LONGEST_READ_ANSWER)
         if raw.status != 200 or not raw.is_json:
             raise self._unusable(raw, "the list of records", "List")

@@ -127,13 +127,16 @@ class QuotaLedger:
         self._paused_until = 0.0
         self._lock = Lock()
 
-    def charges(self) -> Charges:
-        """What the account was charged before this run, once `absorb` has seen the journal.
+    def charges(self, journalled: Mapping[str, RunWrites] | None = None) -> Charges:
+        """What the account was charged before this run.
+
+        Args:
+            journalled: The writes that the journal holds, where `absorb` has not seen them.
 
         Raises:
             StateError: The ledger cannot be read.
         """
-        return read_charges(self._backend, self._account, self._clock.now(), {})
+        return read_charges(self._backend, self._account, self._clock.now(), journalled or {})
 
     def known_total(self) -> int | None:
         """How many records the account held when they were last counted; None when they never were.

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from reconcile.core.records import MAX_ID, ObservedRecord, Secret
 
 PATH = "/billing/coworkerinvoicepaymenttokens"
 INVOICE_FILTER = "CoworkerInvoicePaymentToken_CoworkerInvoice"
+CHANGED_SINCE = "from_CoworkerInvoicePaymentToken_UpdatedOn"
 
 _NAMES = {
     "coworker_invoice_id": "CoworkerInvoiceId",
@@ -42,6 +43,8 @@ class Row(BaseModel):
     RegularPaymentProvider: int | None = None
     Token: str | None = Field(default=None, repr=False)
     Notes: str | None = None
+    CreatedOn: str | None = None
+    UpdatedOn: str | None = None
 
 
 class Page(BaseModel):
@@ -52,6 +55,10 @@ class Page(BaseModel):
     Records: list[Row]
     TotalItems: Annotated[int, Field(ge=0)]
     HasNextPage: bool | None = None
+
+
+class _Batch(RootModel[list[Row]]):
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
 
 
 def create_body(fields: Mapping[str, int | str | None], token: Secret | None) -> bytes:
@@ -113,6 +120,11 @@ def page_of(document: object) -> Page:
     return _read(Page, document)
 
 
+def rows_of(document: object) -> list[Row]:
+    """The bare array of a batch. Raises WrongShapeError."""
+    return _read(_Batch, document).root
+
+
 def row_of(document: object) -> Row:
     """One bare record. Raises WrongShapeError."""
     return _read(Row, document)
@@ -126,6 +138,8 @@ def observed(row: Row, coworker_invoice_id: int) -> ObservedRecord:
         regular_payment_provider=row.RegularPaymentProvider,
         notes=row.Notes,
         token=None if row.Token is None else Secret(row.Token),
+        created_on=row.CreatedOn or "",
+        updated_on=row.UpdatedOn or "",
     )
 
 

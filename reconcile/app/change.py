@@ -9,10 +9,11 @@ from reconcile import __version__
 from reconcile.adapters.clock import Interruption, SystemClock
 from reconcile.adapters.pacing import LONGEST_WAIT, WaitInterruptedError
 from reconcile.app.connection import Connection, SandboxWishes, Waiting, connect, find_access
+from reconcile.app.drift import Unwatched, look
 from reconcile.app.going_on import go_on_with, naming_command
 from reconcile.app.identity import lock_info, run_entry
 from reconcile.app.project import Project, keep_loaded, load_declared, open_journal
-from reconcile.app.review import plan_from
+from reconcile.app.review import plan_from, refreshing
 from reconcile.app.saved_plans import ending, plan_again, require_current, require_same_inputs
 from reconcile.app.settling import Settled, report_of, settle_doubts, settled_results
 from reconcile.apply import Bounds, Report, Tools, apply_plan
@@ -26,7 +27,7 @@ from reconcile.core.records import Address, PaymentToken, Secret
 from reconcile.core.saved import SavedPlan
 from reconcile.core.times import iso
 from reconcile.journal import Journal
-from reconcile.ports import Clock, HeldLock, Reporter
+from reconcile.ports import Clock, HeldLock, ReadWatcher, Reporter
 from reconcile.render.report import report_as_json
 from reconcile.render.words import duration
 
@@ -37,6 +38,7 @@ class ApplyOptions:
 
     Attributes:
         is_patient: Whether to wait for the quota however long it takes.
+        refresh: Whether the plan is made from what is there in Nexudus, rather than from what the state remembers.
         command: The command as it was given, to go on with where the quota ended the run.
         saved: The plan to carry out; its own selection counts then. None to plan anew, and to ask.
     """
@@ -48,6 +50,7 @@ class ApplyOptions:
     lock_timeout: float = 0.0
     sandbox: SandboxWishes = field(default_factory=SandboxWishes)
     is_patient: bool = False
+    refresh: bool = False
     command: str = "reconcile apply"
     saved: SavedPlan | None = None
 
@@ -61,12 +64,14 @@ class Audience:
         consent: Returns when somebody agreed to the plan, or reviewed it before; raises RefusedError otherwise.
         reporter: Hears what happens; made once the plan is known.
         alarm: Takes a line that must be seen at once.
+        watcher: Hears what looking in Nexudus costs, where the plan begins with that.
     """
 
     show: Callable[[Plan, Settled], None]
     consent: Callable[[Plan], None]
     reporter: Callable[[Plan], AbstractContextManager[Reporter]]
     alarm: Callable[[str], None]
+    watcher: ReadWatcher = field(default_factory=Unwatched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def _waiting(options: ApplyOptions, audience: Audience) -> Waiting:
     def tell(seconds: float) -> None:
         audience.alarm(f"waiting {duration(seconds)} for the quota's next slot; Ctrl-C ends the run well")
 
-    return Waiting(None if options.is_patient else LONGEST_WAIT, tell)
+    return Waiting(None if options.is_patient else LONGEST_WAIT, tell, audience.watcher.note_read)
 
 
 def _apply(bench: _Bench, manifests: Manifests) -> Report:
@@ -145,7 +150,13 @@ def _plan(bench: _Bench, manifests: Manifests, *, is_begun: bool) -> Plan:
     options, folded = bench.options, bench.journal.folded
     if options.saved is not None:
         return plan_again(options.saved, bench.project, manifests, folded, is_begun=is_begun)
-    return plan_from(bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False)
+    found = None
+    if options.refresh:
+        is_seen = refreshing(manifests, options.selection)
+        found = look(bench.project, folded, bench.connection, bench.audience.watcher, is_seen)
+    return plan_from(
+        bench.project, manifests, folded, options.selection, options.allow_deletes, create_key=False, found=found
+    )
 
 
 def _do(bench: _Bench, plan: Plan, settled: Settled, claim: RunEntry | None) -> Report:

@@ -1,6 +1,6 @@
 """Who a command talks to: the API of the settings, or an embedded sandbox."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -13,10 +13,11 @@ from reconcile.adapters.nexudus import Nexudus
 from reconcile.adapters.pacing import LONGEST_WAIT, Pacer
 from reconcile.adapters.quota_ledger import QuotaLedger, account_of
 from reconcile.app.project import Project, refused_options
-from reconcile.app.quota import SANDBOX_ACCOUNT
+from reconcile.app.quota import SANDBOX_ACCOUNT, open_writes
 from reconcile.core.errors import InputError, StateError
 from reconcile.core.quota import UNLIMITED, Limits
 from reconcile.core.records import Secret
+from reconcile.core.runs import RunWrites
 from reconcile.journal import Journal
 from reconcile.ports import Clock
 from reconcile.settings import ApiSettings, read_credentials
@@ -38,10 +39,12 @@ class Waiting:
     Attributes:
         longest: Seconds to wait for it at most; None waits however long it takes.
         tell: Told the seconds of a long wait.
+        note_read: Called before each read leaves.
     """
 
     longest: float | None = LONGEST_WAIT
     tell: Callable[[float], None] = lambda _: None
+    note_read: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ def find_access(project: Project, wishes: SandboxWishes) -> Access:
 def connect(access: Access, clock: Clock, waiting: Waiting | None = None) -> Generator[Connection]:
     """The API while the with-block runs, at the pace that is left to it. Nothing is sent before the first request.
 
-    The lock must be held and the journal open, whose writes are in the ledger then.
+    Either the lock is held and the journal open, whose writes are in the ledger then; or nothing is written, and the
+    writes of a journal that nobody opened are counted as they stand there.
 
     Raises:
         InputError: The sandbox cannot start.
@@ -147,7 +151,7 @@ def _connection(
     name = f"reconcile-{uuid4()}"
     ledger = QuotaLedger(access.project.backend, access.account, name, clock) if access.account else None
     limits = access.project.limits
-    pace = _pacer(limits, ledger, clock, waiting)
+    pace = _pacer(limits, ledger, clock, waiting, open_writes(access.project.backend))
     client = Nexudus(options, Authenticator(credentials, name, clock), clock, pace)
     try:
         yield Connection(client, pace, access.account if limits != UNLIMITED else "", ledger)
@@ -158,12 +162,24 @@ def _connection(
                 ledger.close()
 
 
-def _pacer(limits: Limits, ledger: QuotaLedger | None, clock: Clock, waiting: Waiting) -> Pacer:
+def _pacer(
+    limits: Limits,
+    ledger: QuotaLedger | None,
+    clock: Clock,
+    waiting: Waiting,
+    journalled: Mapping[str, RunWrites] | None = None,
+) -> Pacer:
     if ledger is None:
-        return Pacer(clock)
-    charges = ledger.charges()
+        return Pacer(clock, reserve=waiting.note_read)
+    charges = ledger.charges(journalled)
     behind = clock.monotonic() - clock.now()
     is_counted = limits != UNLIMITED
+
+    def reserve() -> None:
+        if is_counted:
+            ledger.reserve_read()
+        waiting.note_read()
+
     return Pacer(
         clock,
         limits,
@@ -171,7 +187,7 @@ def _pacer(limits: Limits, ledger: QuotaLedger | None, clock: Clock, waiting: Wa
         past_requests=[at + behind for at in charges.requests],
         paused_until=charges.paused_until + behind,
         longest_wait=waiting.longest,
-        reserve=ledger.reserve_read if is_counted else lambda: None,
+        reserve=reserve,
         keep_pause=ledger.note_pause,
         tell_wait=waiting.tell,
     )

@@ -71,14 +71,14 @@ def limiting_of(project: Project, allow_deletes: int | None) -> Limiting:
     Raises:
         StateError: The ledger or the journal cannot be read.
     """
-    safety = project.settings.safety
+    safety, policy = project.settings.safety, project.settings.policy
     if allow_deletes is not None:
-        safety = safety._replace(max_deletes=allow_deletes)
+        safety = safety._replace(max_deletes=allow_deletes, max_delete_share=None)
     if project.limits == UNLIMITED:
-        return Limiting(safety, UNLIMITED)
+        return Limiting(safety, UNLIMITED, policy=policy)
     now = time.time()
     charges = _charges(project, known_account(project), now)
-    return Limiting(safety, project.limits, writes_used_last_day(charges.writes, now), charges.total)
+    return Limiting(safety, project.limits, writes_used_last_day(charges.writes, now), charges.total, policy)
 
 
 def known_account(project: Project) -> str | None:
@@ -100,10 +100,10 @@ def _known_login(project: Project) -> str | None:
 
 def _charges(project: Project, account: str | None, now: float) -> Charges:
     backend = project.backend
-    return read_charges(backend, account, now, _open_writes(backend))
+    return read_charges(backend, account, now, open_writes(backend))
 
 
-def _open_writes(backend: Backend) -> dict[str, RunWrites]:
+def open_writes(backend: Backend) -> dict[str, RunWrites]:
     """The writes that only the journal knows: of runs that nothing was committed after. Most often costs one line."""
     last = backend.last_journal_line()
     if not last or decode_commit(last) is not None:

@@ -1,9 +1,11 @@
-"""A new project folder: settings, an example manifest, ignore rules. Never overwrites what is there."""
+"""A new project folder: settings, an example manifest, its schema, ignore rules, recipes for CI. Overwrites nothing."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from reconcile import __version__
 from reconcile.core.errors import InputError
 
 _SETTINGS: Final = """\
@@ -22,6 +24,7 @@ secrets:
 """
 
 _MANIFEST: Final = """\
+# yaml-language-server: $schema=.schema.json
 # Each entry below payment_tokens is one record in Nexudus; its key is its address here and must stay the same.
 defaults:
   regular_payment_provider: GoCardless
@@ -44,20 +47,43 @@ _IGNORED: Final = """\
 .env
 """
 
-_FILES: Final = {
-    "reconcile.yaml": _SETTINGS,
-    "manifests/example.yaml": _MANIFEST,
-    ".gitignore": _IGNORED,
+_SCHEMA: Final = "manifests/.schema.json"
+"""Beside the manifests, for editors without a network; hidden, so that it is not taken for one of them."""
+
+
+_WORKFLOWS: Final = ("reconcile-review.yml", "reconcile-comment.yml", "reconcile-apply.yml")
+_RECIPES: Final = {
+    "github": {name: f".github/workflows/{name}" for name in _WORKFLOWS},
+    "gitlab": {"gitlab-ci.yml": ".gitlab-ci.yml"},
 }
 
 
-def write_starter(folder: Path) -> Iterator[tuple[str, bool]]:
+def starter_files() -> Mapping[str, str]:
+    """What a new project folder holds, by path."""
+    from reconcile.core.manifest_schema import json_schema
+
+    return {
+        "reconcile.yaml": _SETTINGS,
+        "manifests/example.yaml": _MANIFEST,
+        _SCHEMA: json.dumps(json_schema(), indent=2) + "\n",
+        ".gitignore": _IGNORED,
+    }
+
+
+def ci_files(service: str) -> Mapping[str, str]:
+    """The recipe for a CI service ("github" or "gitlab"), by path in a repository whose root is the project folder."""
+    recipes = Path(__file__).with_name("recipes")
+    written = {path: (recipes / name).read_text(encoding="utf-8") for name, path in _RECIPES[service].items()}
+    return {path: text.replace("@VERSION@", __version__) for path, text in written.items()}
+
+
+def write_missing(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
     """Writes each file that is missing; yields its name and whether it was written.
 
     Raises:
         InputError: A file or folder cannot be written.
     """
-    for name, content in _FILES.items():
+    for name, content in files.items():
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ class Deleter:
             words = f"id {held.id} is at invoice {seen.coworker_invoice_id}, not {held.coworker_invoice_id}"
             return Result("refused", change, held.id, words, "look at that record in Nexudus; nothing was deleted")
         draft = self._writer.draft("delete", change, held.token_fingerprint)
-        return Ready(draft, lambda: self._tools.api.delete(held.id))
+        return Ready(draft, lambda: self._tools.api.delete(held.id, seen.token))
 
     def _absent(self, change: Change, held: StateRecord) -> Result:
         if is_listed(self._tools.api, held.id, held.coworker_invoice_id):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reconcile.apply.lookup import Lookup
 from reconcile.core.entries import IntentEntry
 from reconcile.core.records import ObservedRecord, Secret
+from reconcile.core.rows import has_blank, managed_fields
 from reconcile.core.settling import Likeness, could_match, likeness
 from reconcile.ports import PaymentTokens
 
@@ -60,6 +61,8 @@ class Guard:
         return Found(tuple(baseline), matches)
 
     def _is_match(self, intent: IntentEntry, row: ObservedRecord) -> bool:
+        if not has_blank(row, managed_fields(intent)) and likeness(intent, row, self._fingerprint) is Likeness.FULL:
+            return True  # it shows every declared value: reading it by its id would say the same
         record = self._api.get(row.id) or row  # where lists and reads disagree, the list may be the one that is right
         return likeness(intent, record, self._fingerprint) is Likeness.FULL
 

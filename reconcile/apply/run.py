@@ -13,7 +13,7 @@ from reconcile.apply.tally import Tally
 from reconcile.apply.tools import Bounds, Tools
 from reconcile.apply.update import Updater
 from reconcile.apply.write import Writer
-from reconcile.core.changes import CARRIED_OUT, STATE_ONLY, WRITES, Action, Change, Plan
+from reconcile.core.changes import CARRIED_OUT, GONE, STATE_ONLY, WRITES, Action, Change, Plan
 from reconcile.core.entries import StateChangedEntry
 from reconcile.core.errors import ExitCode, ReconcileError
 from reconcile.core.folded import Doubt
@@ -108,7 +108,7 @@ def _state_change(change: Change, tools: Tools) -> StateChangedEntry:
     if change.action is Action.MOVE:
         return StateChangedEntry("mv", at, change.moved_from, record_id, to=change.address)
     if change.action is Action.FORGET:
-        return StateChangedEntry("forget", at, change.address, record_id)
+        return StateChangedEntry("gone" if change.reason == GONE else "forget", at, change.address, record_id)
     return StateChangedEntry("record", at, change.address, record_id, record=_redescribed(change))
 
 

@@ -4,6 +4,8 @@ parser.py       every command, flag and help text
 boundary.py     the one place where errors become messages and exit codes
 review.py       validate, schema, plan, show
 change.py       apply
+drift.py        drift, export
+reading.py      what reading many records tells while it runs
 importing.py    import
 state.py        state list, show, mv, rm, pull, push; unlock
 ledger.py       quota, history

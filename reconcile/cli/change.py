@@ -18,6 +18,7 @@ from reconcile.app.settling import ResolveOptions, Settled
 from reconcile.app.settling import resolve as resolve_project
 from reconcile.cli.console import Console
 from reconcile.cli.progress import reporter_for
+from reconcile.cli.reading import ReadingProgress
 from reconcile.core.changes import Action, Plan, Selection
 from reconcile.core.errors import ExitCode, RefusedError, UsageError
 from reconcile.core.report import Report
@@ -50,6 +51,7 @@ def _options(args: argparse.Namespace, project: Project) -> ApplyOptions:
         lock_timeout=args.lock_timeout,
         sandbox=_sandbox_wishes(args),
         is_patient=args.wait,
+        refresh=args.refresh,
         command=shlex.join(("reconcile", *args.argv)),
         saved=_saved_plan(args, project),
     )
@@ -114,6 +116,7 @@ def _audience(args: argparse.Namespace, console: Console, interruption: Interrup
         consent=_consent(args, console, where),
         reporter=report_to,
         alarm=console.tell,
+        watcher=ReadingProgress(console),
     )
 
 

@@ -119,6 +119,10 @@ def _add_selection(command: Parser) -> None:
     command.add_argument("--allow-deletes", type=_count, metavar="N", help="let up to N records be deleted")
 
 
+def _add_refresh(command: Parser) -> None:
+    command.add_argument("--refresh", action="store_true", help="look in Nexudus first, and plan from what is there")
+
+
 def _add_lock_timeout(command: Parser) -> None:
     text = "wait for another run's lock (default 0)"
     command.add_argument("--lock-timeout", type=_seconds, metavar="S", default=0.0, help=text)
@@ -131,10 +135,19 @@ def _add_review(commands: _Commands) -> None:
     _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
+    _add_refresh(plan)
     plan.add_argument("--out", metavar="FILE", help="save it, for `show FILE` and `apply FILE`")
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
     _add_format(plan, *_REVIEWED)
+    drift = _command(commands, "drift", "drift:drift", "compare the state with Nexudus; reads only, changes nothing")
+    drift.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when anything differs")
+    _add_format(drift)
+    export = _command(commands, "export", "drift:export", "write manifests of records that none declares yet")
+    export.add_argument("--invoice", type=_count, metavar="ID", help="only the records of this invoice")
+    export.add_argument("--since", metavar="DATE", default="", help="only records created or changed since (UTC)")
+    export.add_argument("--unmanaged", action="store_true", help="only records that no address owns")
+    export.add_argument("--out", metavar="DIR", help="the folder to write to (default: manifests/imported)")
     show = _command(commands, "show", "review:show", "show a saved plan, the state, or one record of it")
     text = "a saved plan, or a record (default: all records)"
     show.add_argument("address", nargs="?", metavar="PLANFILE|ADDRESS", help=text)
@@ -149,6 +162,7 @@ def _add_apply(commands: _Commands) -> None:
     )
     apply.add_argument("--auto-approve", action="store_true", help="do not ask")
     _add_selection(apply)
+    _add_refresh(apply)
     text = "take over records that exist already and match in full"
     apply.add_argument("--adopt-existing", action="store_true", help=text)
     apply.add_argument("--max-writes", type=_count, metavar="N", help="send at most N writes in this run")
@@ -208,6 +222,7 @@ def _add_start(commands: _Commands) -> None:
         commands, "init", "start:init", "write a starter folder: settings, an example manifest, ignore rules"
     )
     init.add_argument("init_directory", nargs="?", metavar="DIR", default=".")
+    init.add_argument("--ci", choices=("github", "gitlab"), help="and what a CI service needs to review and apply")
     sandbox = _command(commands, "sandbox", "start:sandbox", "run a local Nexudus for trials and tests")
     sandbox.add_argument("--port", type=_port, metavar="N", default=0, help="the port (default: a free one)")
     sandbox.add_argument("--db", metavar="FILE", help="keep its records in FILE (default: in memory)")
@@ -230,7 +245,7 @@ def _sandbox_epilog() -> str:
 
 
 _GROUPS: Final = (
-    (("validate", "schema", "plan", "show"), _add_review),
+    (("validate", "schema", "plan", "drift", "export", "show"), _add_review),
     (("apply", "resolve"), _add_apply),
     (("import",), _add_import),
     (("state", "unlock"), _add_state),

@@ -52,7 +52,7 @@ class Silence:
         """Nothing."""
 
 
-class _Milestones:
+class Milestones:
     """When a progress report is due: after 5 % or 30 seconds, never twice within a second, and at the end."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -61,6 +61,7 @@ class _Milestones:
         self._reported_percent = 0
 
     def are_due(self, percent: int) -> bool:
+        """Whether so many percent deserve a line; the next ones are counted from there then."""
         seconds = self._clock() - self._reported_at
         by_percent = percent >= self._reported_percent + EVERY_PERCENT and seconds >= AT_LEAST_SECONDS
         if by_percent or seconds >= EVERY_SECONDS or percent == 100:
@@ -74,7 +75,7 @@ class JsonEvents:
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._milestones = _Milestones(clock)
+        self._milestones = Milestones(clock)
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
         """Prints the event with the time."""
@@ -96,7 +97,7 @@ class Lines:
         self._left = writes_left_today
         self._clock = clock
         self._began = clock()
-        self._milestones = _Milestones(clock)
+        self._milestones = Milestones(clock)
 
     def tell(self, event: str, details: Mapping[str, object]) -> None:
         """A line, if this event deserves one."""

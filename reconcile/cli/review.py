@@ -15,6 +15,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.settings import environment
 
 if TYPE_CHECKING:
+    from reconcile.app.review import Refreshed
     from reconcile.core.changes import Plan
 
 
@@ -93,7 +94,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
     project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
     selection = Selection(tuple(args.target), tuple(args.exclude))
-    planned = plan_project(project, selection, args.allow_deletes)
+    planned = plan_project(project, selection, args.allow_deletes, _refreshed(args, console))
     created_at = _now() if args.out is not None or args.format != "text" else ""
     if args.out is not None:
         from reconcile.app.saved_plans import save, terms_of
@@ -112,6 +113,15 @@ def _now() -> str:
     from reconcile.core.times import iso  # for whoever asks only: a plan as text starts sooner without it
 
     return iso(time.time())
+
+
+def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None":
+    if not args.refresh:
+        return None
+    from reconcile.app.connection import SandboxWishes
+    from reconcile.cli.reading import ReadingProgress
+
+    return SandboxWishes(args.limits, args.faults, args.seed), ReadingProgress(console)
 
 
 def _show_plan(
@@ -158,7 +168,8 @@ def _suggest(planned: "Plan", args: argparse.Namespace, console: Console) -> Non
         command = console.as_given("`reconcile apply").removeprefix("`")
         console.tell(f"Nothing was sent. Saved: `{command} {quote(args.out)}` does exactly this, without asking.")
     elif has_work and not planned.refusals:
-        console.tell(console.as_given("Nothing was sent. `reconcile apply` does it, after asking."))
+        command = "reconcile apply --refresh" if args.refresh else "reconcile apply"
+        console.tell(console.as_given(f"Nothing was sent. `{command}` does it, after asking."))
 
 
 def show(args: argparse.Namespace, console: Console) -> int:

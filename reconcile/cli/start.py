@@ -10,10 +10,11 @@ def init(args: argparse.Namespace, console: Console) -> int:
     """Writes a starter folder; leaves what is there already as it is."""
     from pathlib import Path
 
-    from reconcile.app.starter import write_starter
+    from reconcile.app.starter import ci_files, starter_files, write_missing
 
     folder = Path(args.directory) / args.init_directory
-    for name, was_written in write_starter(folder):
+    files = {**starter_files(), **(ci_files(args.ci) if args.ci else {})}
+    for name, was_written in write_missing(folder, files):
         console.tell(f"{'wrote' if was_written else 'kept '}  {name}")
     console.tell(
         "Next: `reconcile validate`, then `reconcile --sandbox apply` to try it without touching anything real."

@@ -9,7 +9,7 @@ from reconcile.core.diagnostics import Diagnostic, Location
 from reconcile.core.differences import FieldChange
 from reconcile.core.quota import Limits
 from reconcile.core.records import Address, PaymentToken, StateRecord
-from reconcile.core.safety import Safety
+from reconcile.core.safety import Policy, Safety
 
 if TYPE_CHECKING:
     from reconcile.core.folded import Doubt
@@ -36,6 +36,13 @@ CARRIED_OUT = WRITES | {Action.ADOPT}
 
 STATE_ONLY = frozenset({Action.MOVE, Action.FORGET, Action.RECORD})
 """The actions that send no request at all."""
+
+
+GONE = "gone in Nexudus"
+"""Why an address is forgotten whose record is proven gone: what is created there next is a new generation."""
+
+AS_SEEN = "as it is in Nexudus"
+"""Why the state is written anew: somebody made the record there what the manifest declares."""
 
 
 class Change(NamedTuple):
@@ -149,7 +156,7 @@ class Plan(NamedTuple):
 
 
 class Limiting(NamedTuple):
-    """What bounds a plan and prices it: safety, the account's limits, and what is known of its use.
+    """What bounds a plan and prices it: safety, policy, the account's limits, and what is known of its use.
 
     Attributes:
         writes_used_today: Writes of the last day; None where nobody counts them.
@@ -160,3 +167,4 @@ class Limiting(NamedTuple):
     limits: Limits = Limits()
     writes_used_today: int | None = None
     known_records: int | None = None
+    policy: Policy = Policy()

@@ -149,13 +149,16 @@ class CheckedEntry:
 class StateChangedEntry:
     """A person or a manifest changed the state alone. Durable before the state is written.
 
+    `gone` says that the record is proven to exist no longer: what is created at the address after that is a new
+    generation, and this has to be durable before.
+
     Attributes:
         id: The record it speaks of; the change is skipped where the address holds another one by now.
         to: The new address of a move.
         record: What the address holds from now on, for `adopt` and `record`.
     """
 
-    change: Literal["mv", "rm", "forget", "adopt", "record", "push"]
+    change: Literal["mv", "rm", "forget", "gone", "adopt", "record", "push"]
     at: str
     address: Address = ""
     id: int = 0

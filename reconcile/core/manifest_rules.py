@@ -5,7 +5,7 @@ Works on entries that are valid each for itself and returns diagnostics. It must
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from itertools import chain
 from typing import NamedTuple
@@ -77,7 +77,7 @@ class Declared:
 def find_contradictions(declared: Declared) -> Iterator[Diagnostic]:
     """Everything that does not fit together."""
     return chain(
-        _equal_records(declared.records),
+        _equal_records(_to_be_created(declared)),
         _wrong_moves(declared),
         _cycles(declared.moved),
         _declared_removals(declared),
@@ -88,12 +88,20 @@ def find_contradictions(declared: Declared) -> Iterator[Diagnostic]:
 # Records.
 
 
-def _equal_records(records: Mapping[Address, PaymentToken]) -> Iterator[Diagnostic]:
+def _to_be_created(declared: Declared) -> Iterable[PaymentToken]:
+    """All but those that take over an existing record, which its id tells apart however equal its content is."""
+    if not declared.imports:
+        return declared.records.values()
+    imported = {placed.item.to for placed in declared.imports}
+    return [record for address, record in declared.records.items() if address not in imported]
+
+
+def _equal_records(records: Iterable[PaymentToken]) -> Iterator[Diagnostic]:
     """Two addresses with the same content would be created twice, or found to exist already (protocol.md)."""
     first_of_invoice: dict[int, PaymentToken] = {}
     remember = first_of_invoice.setdefault
     first_of_content: dict[object, PaymentToken] = {}
-    for record in records.values():
+    for record in records:
         first = remember(record.coworker_invoice_id, record)
         if first is record:
             continue

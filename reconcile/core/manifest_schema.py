@@ -5,7 +5,7 @@ others, and for `reconcile schema`. It must not read files, nor compare entries 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Final, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -33,6 +33,13 @@ from reconcile.core.manifest_fields import (
 from reconcile.core.manifest_names import AddressField, EnvName, FileName, GlobField
 from reconcile.core.nodes import MappingNode, Node, is_scalar
 from reconcile.core.records import ADDRESS_PATTERN, Address
+
+_RECORD: Final[dict[str, JsonValue]] = {
+    "coworker_invoice_id": 1001,
+    "regular_payment_provider": "GoCardless",
+    "token_from": {"env": "INV_1001_TOKEN"},
+    "notes": "March renewal",
+}
 
 
 def _strict(title: str, schema: dict[str, JsonValue] | None = None) -> ConfigDict:
@@ -80,7 +87,7 @@ TokenFromField = Annotated[TokenFrom, BeforeValidator(_fields_of_source)]
 class DefaultsItem(BaseModel):
     """What this file declares for each of its records that does not say otherwise."""
 
-    model_config = _strict("Defaults")
+    model_config = _strict("Defaults", {"examples": [{"regular_payment_provider": "GoCardless", "protect": False}]})
 
     regular_payment_provider: ProviderField = None
     notes: NotesField = None
@@ -91,7 +98,7 @@ class DefaultsItem(BaseModel):
 class RecordItem(BaseModel):
     """One payment-token record."""
 
-    model_config = _strict("Record", {"not": {"required": ["token", "token_from"]}})
+    model_config = _strict("Record", {"not": {"required": ["token", "token_from"]}, "examples": [_RECORD]})
 
     coworker_invoice_id: InvoiceId
     regular_payment_provider: ProviderField = None
@@ -113,7 +120,7 @@ class RecordItem(BaseModel):
 class MovedItem(BaseModel):
     """An address that is called otherwise now."""
 
-    model_config = _strict("Move")
+    model_config = _strict("Move", {"examples": [{"from": "inv-1001-old", "to": "inv-1001"}]})
 
     source: AddressField = Field(alias="from")
     to: AddressField
@@ -122,7 +129,7 @@ class MovedItem(BaseModel):
 class RemovedItem(BaseModel):
     """Addresses to forget without deleting their records."""
 
-    model_config = _strict("Removal")
+    model_config = _strict("Removal", {"examples": [{"from": "inv-2024-*"}]})
 
     source: GlobField = Field(alias="from")
 
@@ -130,7 +137,7 @@ class RemovedItem(BaseModel):
 class ImportItem(BaseModel):
     """An existing record that an address takes over."""
 
-    model_config = _strict("Import")
+    model_config = _strict("Import", {"examples": [{"to": "inv-1002-card", "id": 87654321}]})
 
     to: AddressField
     id: RecordId
@@ -142,10 +149,30 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", title="Manifest of payment tokens")
 
     defaults: DefaultsItem | None = None
-    payment_tokens: dict[Annotated[Address, Field(pattern=ADDRESS_PATTERN)], RecordItem] = {}
-    moved: list[MovedItem] = []
-    removed: list[RemovedItem] = []
-    imports: list[ImportItem] = []
+    payment_tokens: dict[Annotated[Address, Field(pattern=ADDRESS_PATTERN)], RecordItem] = Field(
+        default={},
+        title="Payment tokens",
+        description="The records, each below its address: letters, digits, . _ and -, unique across all files.",
+        examples=[{"inv-1001": _RECORD}],
+    )
+    moved: list[MovedItem] = Field(
+        default=[],
+        title="Moved",
+        description="Addresses that are called otherwise now. The state follows; nothing is sent.",
+        examples=[[{"from": "inv-1001-old", "to": "inv-1001"}]],
+    )
+    removed: list[RemovedItem] = Field(
+        default=[],
+        title="Removed",
+        description="Addresses to forget: their records stay in Nexudus and are managed no longer.",
+        examples=[[{"from": "inv-2024-*"}]],
+    )
+    imports: list[ImportItem] = Field(
+        default=[],
+        title="Imports",
+        description="Existing records that addresses of this file take over; nothing is sent for that.",
+        examples=[[{"to": "inv-1002-card", "id": 87654321}]],
+    )
 
 
 class _ForEditors(GenerateJsonSchema):

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from reconcile.core.changes import (
+    AS_SEEN,
     WRITES,
     Action,
     Change,
@@ -21,6 +22,7 @@ from reconcile.core.changes import (
 )
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.differences import (
+    FieldChange,
     FingerprintOf,
     TokenComparison,
     are_alike,
@@ -36,10 +38,13 @@ from reconcile.core.safety import Safety
 from reconcile.core.state import State
 
 if TYPE_CHECKING:
+    from reconcile.core.diagnostics import Diagnostic
+    from reconcile.core.drift import Comparisons
     from reconcile.core.folded import Doubt
 
 _EVERYTHING = Selection()
 _PUBLISHED = Limiting()
+_NO_POLICY = _PUBLISHED.policy
 
 # Asked of each record: looking a member up on its Enum runs Python code, and so does hashing one.
 _SAME_BY_SOURCE = TokenComparison.SAME_BY_SOURCE
@@ -56,6 +61,7 @@ def make_plan(
     *,
     selection: Selection = _EVERYTHING,
     limiting: Limiting = _PUBLISHED,
+    found: "Comparisons | None" = None,
 ) -> Plan:
     """Compares what is declared with what is remembered.
 
@@ -66,16 +72,23 @@ def make_plan(
         fingerprint_of: See `FingerprintOf`.
         selection: The addresses the plan may speak of.
         limiting: What bounds the plan and prices it.
+        found: What was seen of the records in Nexudus, and is laid over `state` already; None where nobody looked.
     """
     draft = _Draft(manifests, dict(state.records), doubts, fingerprint_of, selection)
     draft.move()
     draft.forget()
+    if found is not None:
+        draft.heed(found)
     draft.adopt()
     draft.compare()
     draft.retire()
     draft.name_doubts()
     changes = draft.in_order()
-    refusals = (*draft.refusals, *_limit_refusals(changes, limiting.safety, len(state.records)))
+    refusals = (
+        *draft.refusals,
+        *_limit_refusals(changes, limiting.safety, len(state.records)),
+        *draft.refuse_by_rules(changes, limiting),
+    )
     return Plan(
         plan_id=_plan_id(manifests, state, changes),
         lineage=state.lineage,
@@ -88,7 +101,7 @@ def make_plan(
         compared_by_source=draft.compared_by_source,
         refusals=refusals,
         cost=_cost(changes, limiting, len(state.records)),
-        diagnostics=manifests.diagnostics,
+        diagnostics=(*manifests.diagnostics, *draft.diagnostics),
         hints=tuple(draft.likely_renames()),
     )
 
@@ -109,6 +122,7 @@ class _Draft:
         selection: Selection,
     ) -> None:
         self.refusals: list[Refusal] = []
+        self.diagnostics: list[Diagnostic] = []
         self.unchanged = 0
         self.compared_by_source = 0
         self._manifests = manifests
@@ -116,7 +130,10 @@ class _Draft:
         self._doubts = dict(doubts)
         self._fingerprint_of = fingerprint_of
         self._selection = selection
+        self._known = len(held)
         self._settled: set[Address] = set()
+        self._gone: frozenset[int | None] = frozenset()
+        self._stale: Mapping[int, tuple[FieldChange, ...]] = {}
         self._by_action: dict[Action, list[Change]] = {action: [] for action in Action}
 
     def in_order(self) -> tuple[Change, ...]:
@@ -160,12 +177,27 @@ class _Draft:
                 held = self._held.pop(address)
                 self._add(Change(Action.FORGET, address, id=held.id, location=removed.location, held=held))
 
+    def heed(self, found: "Comparisons") -> None:
+        """What somebody did in Nexudus: what is gone is forgotten, and created again by the steps that follow."""
+        from reconcile.core.drift_plan import diagnose_invisible, forget_gone, refuse_elsewhere, refuse_empty_account
+
+        gone = forget_gone(found, self._selection.has)
+        self._by_action[Action.FORGET] += gone
+        self._gone = frozenset(change.id for change in gone)
+        self._stale = found.changed
+        refusals = refuse_elsewhere(found, self._held, self._selection.has)
+        self.refusals += (*refuse_empty_account(found), *refusals)
+        self._settled.update(address for refusal in refusals for address in refusal.addresses)
+        self.diagnostics += diagnose_invisible(found)
+
     def adopt(self) -> None:
         owners = {record.id: address for address, record in self._held.items()} if self._manifests.imports else {}
         for wanted in self._manifests.imports:
             owner = owners.get(wanted.id)
             if owner == wanted.to or wanted.to in self._doubts or not self._selection.has(wanted.to):
                 continue
+            if wanted.id in self._gone:
+                continue  # what was taken over is gone: another one is created
             self._settled.add(wanted.to)
             taken = self._held.get(wanted.to)
             if owner is not None or taken is not None:
@@ -208,6 +240,8 @@ class _Draft:
             action, reason = Action.UPDATE, "may update"
         elif token is _ONLY_RECORDED_DIFFERENTLY or (not is_alike and record_differs(declared, held)):
             action, reason = Action.RECORD, "the state alone"
+        elif held.id in self._stale:
+            action, reason = Action.RECORD, AS_SEEN
         else:
             self.unchanged += 1
             return
@@ -217,7 +251,7 @@ class _Draft:
                 declared.address,
                 id=held.id,
                 location=declared.location,
-                fields=field_changes(declared, held, token),
+                fields=self._stale[held.id] if reason == AS_SEEN else field_changes(declared, held, token),
                 reason=reason,
                 declared=declared,
                 held=held,
@@ -254,6 +288,17 @@ class _Draft:
                         doubt=doubt,
                     )
                 )
+
+    def refuse_by_rules(self, changes: Sequence[Change], limiting: Limiting) -> list[Refusal]:
+        if limiting.policy == _NO_POLICY and not limiting.safety.has_shares:
+            return []
+        from reconcile.core.policy import refusals_by_policy, refusals_by_share
+
+        declared = [record for address, record in self._manifests.records.items() if self._selection.has(address)]
+        return [
+            *refusals_by_share(changes, self._known, limiting.safety),
+            *refusals_by_policy(declared, changes, limiting.policy),
+        ]
 
     def likely_renames(self) -> Iterable[Diagnostic]:
         creates, deletes = self._by_action[Action.CREATE], self._by_action[Action.DELETE]

@@ -128,13 +128,20 @@ class StateRecord(NamedTuple):
 
 
 class ObservedRecord(NamedTuple):
-    """A record as the API shows it. Its token stays wrapped; None may mean "not filled in" when it came from a list."""
+    """A record as the API shows it. Its token stays wrapped; None may mean "not filled in" when it came from a list.
+
+    Attributes:
+        created_on: UTC, ISO 8601, as the API spells it; empty where it does not say.
+        updated_on: The same.
+    """
 
     id: int
     coworker_invoice_id: int
     regular_payment_provider: int | None = None
     notes: str | None = None
     token: Secret | None = None
+    created_on: str = ""
+    updated_on: str = ""
 
 
 class WholeRecord(NamedTuple):

@@ -130,7 +130,7 @@ def change_cells(change: Change) -> tuple[str, str, str]:
     match change.action:
         case Action.UPDATE | Action.RECORD:
             prefix = f"{escaped(change.reason)}: " if change.reason else ""
-            return (address, prefix + ", ".join(map(_field, change.fields)), place)
+            return (address, prefix + ", ".join(map(field_as_text, change.fields)), place)
         case Action.DELETE if held is not None:
             provider = held.regular_payment_provider
             name = f", {provider.name}" if isinstance(provider, Provider) else ""
@@ -142,7 +142,8 @@ def change_cells(change: Change) -> tuple[str, str, str]:
             sent = f"{intent.action} sent {minute(intent.at)}, {escaped(shortened(change.doubt.seen))}"
             return (address, sent, place)
         case _:
-            return (address, f"id {change.id}" if change.id else "", place)
+            known = f"id {change.id}" if change.id else ""
+            return (address, ", ".join(filter(None, (known, change.reason))), place)
 
 
 def _create_details(creates: Sequence[Change]) -> dict[str, str]:
@@ -166,7 +167,8 @@ def _token(declared: PaymentToken) -> str:
     return f"token {escaped(declared.token_source)}" if isinstance(declared.token_source, str) else ""
 
 
-def _field(field: FieldChange) -> str:
+def field_as_text(field: FieldChange) -> str:
+    """`notes "March" → "April"`, `token env:CARD (changed)`."""
     before, after = _value(field.name, field.before), _value(field.name, field.after)
     if after == f"{before} (changed)":
         return f"{field.name} {after}"

@@ -54,3 +54,12 @@ def _remaining(standing: Standing, rate: float) -> str:
     if left_today is not None and left_today < remaining:
         return f"{duration(left_today / rate)} today, rest tomorrow"
     return f"{duration(remaining / rate)} left"
+
+
+def reading_line(done: int, total: int, seconds: float) -> str:
+    """`[7/31 reads] 22% · 2.0/s · 12 s left`; the total is an estimate."""
+    parts = [f"[{done:,}/{total:,} reads] {done * 100 // total}%"]
+    rate = done / seconds if seconds > 0 else 0.0
+    if done > 1 and rate > 0:
+        parts += [f"{rate:.1f}/s", f"{duration((total - done) / rate)} left"]
+    return " · ".join(parts)

@@ -18,12 +18,14 @@ from reconcile.sandbox.throttle import PUBLISHED
 
 FLAGS = {
     "": "-C -v -q --sandbox --limits --faults --seed --version",
-    "init": "",
+    "init": "--ci",
     "validate": "--format --strict",
     "schema": "",
-    "plan": "--out --target --exclude --allow-deletes --full --detailed-exitcode --format",
+    "plan": "--out --target --exclude --allow-deletes --refresh --full --detailed-exitcode --format",
+    "drift": "--detailed-exitcode --format",
+    "export": "--invoice --since --unmanaged --out",
     "apply": "--auto-approve --target --exclude --max-writes --allow-deletes --wait --full --lock-timeout --format"
-    " --adopt-existing",
+    " --adopt-existing --refresh",
     "resolve": "--adopt --not-created --lock-timeout --format",
     "show": "--full --format",
     "import": "--lock-timeout",

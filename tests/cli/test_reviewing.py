@@ -22,8 +22,8 @@ payment_tokens:
 def test_a_starter_folder_is_valid_and_can_be_tried_at_once(folder: Folder) -> None:
     made = folder.run("init")
     assert made.code == 0
-    assert made.err.count("wrote") == 3
-    assert folder.run("init").err.count("kept") == 3
+    assert made.err.count("wrote") == 4
+    assert folder.run("init").err.count("kept") == 4
 
     assert folder.run("validate", "--strict").out == "Valid: 2 records in 1 file.\n"
     assert folder.run("--sandbox", "apply", "--auto-approve").code == 0

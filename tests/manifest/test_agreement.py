@@ -189,8 +189,23 @@ def test_every_part_of_the_json_schema_explains_itself(name: str) -> None:
 
     assert part["title"]
     assert part["description"]
+    assert part["examples"]
+    for example in part["examples"]:
+        assert Draft202012Validator({"$defs": json_schema()["$defs"], "$ref": f"#/$defs/{name}"}).is_valid(example)
     for field in part["properties"].values():
         assert "$ref" in field or (field["title"] and field["description"] and field["examples"])
+
+
+@pytest.mark.parametrize("name", Manifest.model_fields)
+def test_every_section_of_the_json_schema_explains_itself_by_an_example_that_is_valid(name: str) -> None:
+    section = json_schema()["properties"][name]
+    section = json_schema()["$defs"]["DefaultsItem"] if "$ref" in section else section
+
+    assert section["title"]
+    assert section["description"]
+    assert section["examples"]
+    for example in section["examples"]:
+        assert VALIDATOR.is_valid({name: example})
 
 
 def test_the_json_schema_is_one_and_its_sections_are_those_that_are_read() -> None:

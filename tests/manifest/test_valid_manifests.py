@@ -264,6 +264,15 @@ def test_records_of_one_invoice_may_differ_in_anything_declared(write: Write) ->
     ]
 
 
+def test_records_that_are_taken_over_are_told_apart_by_their_ids(write: Write) -> None:
+    entries = "".join(f"  {name}: {{coworker_invoice_id: 1}}\n" for name in "abcd")
+    imports = "imports: [{to: a, id: 7}, {to: b, id: 8}]\n"
+
+    found = loaded(write(f"payment_tokens:\n{entries}{imports}".encode())).diagnostics
+
+    assert [problem.message for problem in found] == ["the same content is declared for c at manifests/m.yaml:4"]
+
+
 def test_literal_tokens_give_one_warning_a_file_and_one_error_each_under_strict(write: Write) -> None:
     root = write(b"payment_tokens:\n  a: {coworker_invoice_id: 1, token: x}\n  b: {coworker_invoice_id: 2, token: y}\n")
 

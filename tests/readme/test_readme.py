@@ -73,3 +73,14 @@ def _flags_by_command() -> dict[str, set[str]]:
 
 def _flags(parser: ArgumentParser) -> set[str]:
     return {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+
+
+def test_the_policy_and_the_hooks_of_the_readme_are_ones(tmp_path: Path) -> None:
+    block = _section("Policy").split("```yaml\n", 1)[1].split("```", 1)[0]
+    document, problems = parse_document(block.encode(), "README.md")
+    settings, more = read_settings(tmp_path, document, {})
+    assert (problems, more) == ([], [])
+    assert settings.policy.protected == ("deposit-*",)
+    hooks = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    told = re.findall(r"- id: (\S+)", _section("Editors and hooks"))
+    assert told == re.findall(r"- id: (\S+)", hooks)

@@ -103,7 +103,7 @@ def test_a_provider_is_compared_by_its_number(scene: Scene) -> None:
     scene.api.hold(9, 7, 2, "new")
     doubt = updated(scene, {}, regular_payment_provider=Provider.Stripe)
     assert settled(scene, doubt).verdict == "adopted"
-    assert settled(scene, replace(doubt, intent=replace(doubt.intent, regular_payment_provider=None))).verdict == "open"
+    assert settled(scene, doubt._replace(intent=replace(doubt.intent, regular_payment_provider=None))).verdict == "open"
 
 
 def test_an_update_of_a_record_that_is_gone_had_no_effect(scene: Scene) -> None:
@@ -148,7 +148,7 @@ def test_a_local_clock_that_jumped_ahead_does_not_shorten_the_wait(scene: Scene)
 
 def test_an_answer_with_the_id_of_another_record_is_asked_about(scene: Scene) -> None:
     scene.hold(9, "new", None)
-    verdict = settled(scene, replace(updated(scene, {}), ids=(5,)))
+    verdict = settled(scene, updated(scene, {})._replace(ids=(5,)))
     assert (verdict.verdict, verdict.ids, scene.verdicts) == ("open", (5, 9), [])
 
 
@@ -156,7 +156,7 @@ def test_one_record_that_cannot_be_read_holds_up_no_other(scene: Scene) -> None:
     scene.api.unreadable[9] = ApiError("HTTP 500 for record 9")
     scene.hold(8, "new", None)
     other = updated(scene, {})
-    other = replace(other, intent=replace(other.intent, id=8, operation="op-b"))
+    other = other._replace(intent=replace(other.intent, id=8, operation="op-b"))
     first, second = settle_changes([updated(scene, {}), other], scene.tools)
     assert (first.verdict, first.words) == ("open", "the record could not be read: HTTP 500 for record 9")
     assert (second.verdict, second.id) == ("adopted", 8)

@@ -175,7 +175,7 @@ class FakeApi:
             )
         )
 
-    def delete(self, record_id: int) -> Seen:
+    def delete(self, record_id: int, token: Secret | None = None) -> Seen:  # noqa: ARG002 - the port's signature
         self._log.add("api", {"delete": record_id})
         with self._lock:
             self.deleted.append(record_id)

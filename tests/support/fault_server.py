@@ -137,7 +137,7 @@ class FaultServer:
                 first = peer.connection.recv(1)
                 if not first:
                     break
-                image = self._journal() if first == b"P" else b""
+                image = self._journal() if first in {b"P", b"D"} else b""  # POST, PUT, DELETE
                 head, body = self._rest(peer, first)
                 self._meet(peer, head, body, image)
         peer.close()

@@ -20,14 +20,15 @@ README = ROOT / "README.md"
 _BLOCK = re.compile(
     r"(?:<!-- file: (?P<file>\S+) -->\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-# What differs from run to run: ids, plan ids, times, speeds, and which of several threads was first.
+# What differs from run to run: ids, plan ids, times, months, speeds, and which of several threads was first.
 _VOLATILE = (
     (re.compile(r"\b14\d{8}\b"), "<id>"),
     (re.compile(r"\bPlan (`?)[0-9a-f]{8}\b"), r"Plan \1<plan>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z"), "<time>"),
+    (re.compile(r"\bimported/\d{4}-\d\d\b"), "imported/<month>"),
     (re.compile(r"\bin \d+ s\b"), "in <n> s"),
     (re.compile(r" · [\d.]+/s( · .*)?"), ""),
-    (re.compile(r"^\[\d+/\d+\] \d+%.*\n", re.MULTILINE), ""),
+    (re.compile(r"^\[\d+/\d+( reads)?\] \d+%.*\n", re.MULTILINE), ""),
 )
 
 

@@ -1,7 +1,6 @@
 """What an apply does with updates, deletes and imports: what it reads, sends, refuses and remembers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,7 +178,7 @@ def test_an_api_that_cannot_be_read_stops_the_run(stage: Stage, made: Plan) -> N
 
 def test_what_the_api_cut_is_an_error_with_both_values_and_the_state_holds_what_is_there(stage: Stage) -> None:
     stage.api.hold(501, 7, notes="one", token=OLD)
-    stage.api.altering = lambda record: replace(record, notes=(record.notes or "")[:3], token=Secret("cut"))
+    stage.api.altering = lambda record: record._replace(notes=(record.notes or "")[:3], token=Secret("cut"))
     before = TOKEN | {"notes": "one"}
     report = stage.run(updating(before, {"notes": "three", "token_source": "env:T"}, NEW), tokens={"a": NEW})
     assert outcome(report) == (
@@ -195,7 +194,7 @@ def test_what_the_api_cut_is_an_error_with_both_values_and_the_state_holds_what_
 
 def test_a_long_text_that_was_cut_is_told_by_its_length(stage: Stage) -> None:
     stage.api.hold(501, 7, notes="one")
-    stage.api.altering = lambda record: replace(record, notes=(record.notes or "")[:255])
+    stage.api.altering = lambda record: record._replace(notes=(record.notes or "")[:255])
     words = outcome(stage.run(updating({"notes": "one"}, {"notes": "x" * 300})))[1]
     assert words == f'notes was sent as "{"x" * 60}…" (300 characters) and is "{"x" * 60}…" (255 characters)'
 

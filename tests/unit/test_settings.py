@@ -8,6 +8,7 @@ import pytest
 from reconcile.adapters.yaml_reader import parse_document
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.quota import Limits
+from reconcile.core.safety import Policy
 from reconcile.settings import FILE_NAME, ApiSettings, Settings, environment, is_loopback, read_settings
 
 ROOT = Path("/project")
@@ -275,3 +276,44 @@ def test_any_other_host_is_another_machine(host: str) -> None:
 
 def test_the_environment_is_that_of_the_process() -> None:
     assert "PATH" in environment()
+
+
+def test_shares_and_policy_are_read_from_the_file() -> None:
+    settings = valid("""
+safety: {max_create_share: 1, max_update_share: 0.25, max_delete_share: null}
+policy:
+  allowed_providers: [Stripe, "GoCardless"]
+  notes_pattern: ^INV-[0-9]+
+  protected:
+    - deposit-*
+""")
+    safety = settings.safety
+    assert (safety.max_create_share, safety.max_update_share, safety.max_delete_share) == (1.0, 0.25, None)
+    assert settings.policy == Policy(("Stripe", "GoCardless"), "^INV-[0-9]+", ("deposit-*",))
+
+
+def test_a_list_may_come_from_the_environment_separated_by_commas() -> None:
+    environ = {"RECONCILE_POLICY__PROTECTED": "a-*, b", "RECONCILE_POLICY__NOTES_PATTERN": "x,y"}
+    assert valid("policy: {protected: [c]}", environ).policy == Policy(None, "x,y", ("a-*", "b"))
+    assert valid("policy: {protected: [c]}", {"RECONCILE_POLICY__PROTECTED": "null"}).policy == Policy()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("safety: {max_delete_share: 1.5}", "safety.max_delete_share: a number from 0 to 1 is needed, in plain digits"),
+        ("safety: {max_delete_share: 10%}", "safety.max_delete_share: a number from 0 to 1 is needed, in plain digits"),
+        ("policy: {allowed_providers: [Strype]}", '"Strype" is not the name of a payment provider'),
+        ("policy: {allowed_providers: []}", "a value is missing"),
+        ("policy: {protected: [[a]]}", "policy.protected takes a list"),
+        ("policy: {notes_pattern: [a]}", "policy.notes_pattern takes one value"),
+        ("policy: {notes_pattern: '(?=a)'}", "this is not a regular expression that can be used"),
+        ("policy: {protected: {a: b}}", "policy.protected takes a list"),
+        ("policy: x", "policy holds settings of its own"),
+    ],
+)
+def test_a_rule_that_cannot_be_one_is_refused_at_its_place(text: str, message: str) -> None:
+    found = problem(text)
+    assert message in found.message
+    assert found.location is not None
+    assert found.location.line == 1

@@ -50,8 +50,8 @@ function _shtab_reconcile_using
   test "$_shtab_reconcile_cmdpath" = "$argv"
 end
 
-set -g _shtab_reconcile_commands validate schema plan show apply resolve import state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
-set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --db --exclude --faults --format --limits --lock-timeout --max-writes --out --port --seed --target -C
+set -g _shtab_reconcile_commands validate schema plan drift export show apply resolve import state 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' unlock quota history init sandbox completion
+set -g _shtab_reconcile_opts_with_value --adopt --allow-deletes --ci --db --exclude --faults --format --invoice --limits --lock-timeout --max-writes --out --port --seed --since --target -C
 
 complete -c reconcile -e
 complete -c reconcile -f
@@ -76,10 +76,21 @@ complete -c reconcile -n '_shtab_reconcile_using plan' -s h -l help -d 'show thi
 complete -c reconcile -n '_shtab_reconcile_using plan' -l target -x -d 'only these addresses'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l exclude -x -d 'all but these addresses'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l allow-deletes -x -d 'let up to N records be deleted'
+complete -c reconcile -n '_shtab_reconcile_using plan' -l refresh -d 'look in Nexudus first, and plan from what is there'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l out -x -d 'save it, for `show FILE` and `apply FILE`'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l full -d 'show every create'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l detailed-exitcode -d 'end with 2 when there are changes'
 complete -c reconcile -n '_shtab_reconcile_using plan' -l format -xka "text json markdown html github" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a drift -d 'Compare the state with Nexudus; reads only, changes nothing.'
+complete -c reconcile -n '_shtab_reconcile_using drift' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using drift' -l detailed-exitcode -d 'end with 2 when anything differs'
+complete -c reconcile -n '_shtab_reconcile_using drift' -l format -xka "text json" -d 'how to print it (default: text)'
+complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a export -d 'Write manifests of records that none declares yet.'
+complete -c reconcile -n '_shtab_reconcile_using export' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using export' -l invoice -x -d 'only the records of this invoice'
+complete -c reconcile -n '_shtab_reconcile_using export' -l since -x -d 'only records created or changed since (UTC)'
+complete -c reconcile -n '_shtab_reconcile_using export' -l unmanaged -d 'only records that no address owns'
+complete -c reconcile -n '_shtab_reconcile_using export' -l out -x -d 'the folder to write to (default: manifests/imported)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a show -d 'Show a saved plan, the state, or one record of it.'
 complete -c reconcile -n '_shtab_reconcile_using show' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using show' -l full -d 'show every create of a saved plan'
@@ -90,6 +101,7 @@ complete -c reconcile -n '_shtab_reconcile_using apply' -l auto-approve -d 'do n
 complete -c reconcile -n '_shtab_reconcile_using apply' -l target -x -d 'only these addresses'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l exclude -x -d 'all but these addresses'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l allow-deletes -x -d 'let up to N records be deleted'
+complete -c reconcile -n '_shtab_reconcile_using apply' -l refresh -d 'look in Nexudus first, and plan from what is there'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l adopt-existing -d 'take over records that exist already and match in full'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l max-writes -x -d 'send at most N writes in this run'
 complete -c reconcile -n '_shtab_reconcile_using apply' -l wait -d 'wait for the quota, however long it takes'
@@ -135,6 +147,7 @@ complete -c reconcile -n '_shtab_reconcile_using history' -s h -l help -d 'show 
 complete -c reconcile -n '_shtab_reconcile_using history' -l format -xka "text json" -d 'how to print it (default: text)'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a init -d 'Write a starter folder: settings, an example manifest, ignore rules.'
 complete -c reconcile -n '_shtab_reconcile_using init' -s h -l help -d 'show this help message and exit'
+complete -c reconcile -n '_shtab_reconcile_using init' -l ci -xka "github gitlab" -d 'and what a CI service needs to review and apply'
 complete -c reconcile -n '_shtab_reconcile_using; and test $_shtab_reconcile_npos -eq 0' -a sandbox -d 'Run a local Nexudus for trials and tests.'
 complete -c reconcile -n '_shtab_reconcile_using sandbox' -s h -l help -d 'show this help message and exit'
 complete -c reconcile -n '_shtab_reconcile_using sandbox' -l port -x -d 'the port (default: a free one)'

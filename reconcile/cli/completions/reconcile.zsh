@@ -12,6 +12,8 @@ _shtab_reconcile_commands() {
   local _commands=(
     apply:'Do the plan, after a typed `yes`.'
     completion:'Print a completion script for a shell.'
+    drift:'Compare the state with Nexudus; reads only, changes nothing.'
+    export:'Write manifests of records that none declares yet.'
     history:'Show every run: when, who, what, and how it ended.'
     import:'Take over an existing record; sends nothing.'
     init:'Write a starter folder: settings, an example manifest, ignore rules.'
@@ -61,6 +63,7 @@ _shtab_reconcile_apply_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--refresh[look in Nexudus first, and plan from what is there]"
   "--adopt-existing[take over records that exist already and match in full]"
   "--max-writes[send at most N writes in this run]:N:"
   "--wait[wait for the quota, however long it takes]"
@@ -80,6 +83,26 @@ _shtab_reconcile_completion_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_reconcile_completion_defaults_added=0
+
+_shtab_reconcile_drift_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--detailed-exitcode[end with 2 when anything differs]"
+  "--format[how to print it (default\: text)]:format:(text json)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_drift_defaults_added=0
+
+_shtab_reconcile_export_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--invoice[only the records of this invoice]:ID:"
+  "--since[only records created or changed since (UTC)]:DATE:"
+  "--unmanaged[only records that no address owns]"
+  "--out[the folder to write to (default\: manifests\/imported)]:DIR:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_reconcile_export_defaults_added=0
 
 _shtab_reconcile_history_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -101,6 +124,7 @@ _shtab_reconcile_import_defaults_added=0
 
 _shtab_reconcile_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--ci[and what a CI service needs to review and apply]:ci:(github gitlab)"
   ":DIR:"
 )
 
@@ -112,6 +136,7 @@ _shtab_reconcile_plan_options=(
   "*--target[only these addresses]:GLOB:"
   "*--exclude[all but these addresses]:GLOB:"
   "--allow-deletes[let up to N records be deleted]:N:"
+  "--refresh[look in Nexudus first, and plan from what is there]"
   "--out[save it, for \`show FILE\` and \`apply FILE\`]:FILE:"
   "--full[show every create]"
   "--detailed-exitcode[end with 2 when there are changes]"
@@ -269,6 +294,8 @@ _shtab_reconcile() {
       case $line[1] in
         apply) _arguments -C -s $_shtab_reconcile_apply_options ;;
         completion) _arguments -C -s $_shtab_reconcile_completion_options ;;
+        drift) _arguments -C -s $_shtab_reconcile_drift_options ;;
+        export) _arguments -C -s $_shtab_reconcile_export_options ;;
         history) _arguments -C -s $_shtab_reconcile_history_options ;;
         import) _arguments -C -s $_shtab_reconcile_import_options ;;
         init) _arguments -C -s $_shtab_reconcile_init_options ;;

@@ -9,6 +9,7 @@ KILLS = ("test_kills.py",)
 TABLE = ("test_outcome_table.py",)
 LATE = ("test_late.py",)
 HOSTILE = ("test_hostile_answers.py",)
+CHANGES = ("test_changes_table.py",)
 
 
 @dataclass(frozen=True)
@@ -290,5 +291,40 @@ BUGS = [
         'answer.status == 200 and envelope.get("WasSuccessful") is True and not envelope.get("Errors")',
         "True",
         HOSTILE,
+    ),
+    bug(
+        "believe at once that an update had no effect",
+        "apply/settle_changes.py",
+        "began is not None and is_ripe(doubt.intent, tools, began)",
+        "began is not None",
+        CHANGES,
+    ),
+    bug(
+        "take what is hidden from a read for gone",
+        "apply/lookup.py",
+        "return any(row.id == record_id for row in api.list_records(invoice))",
+        "return False",
+        CHANGES,
+    ),
+    bug(
+        "send what is managed and nothing else",
+        "adapters/wire_records.py",
+        "return _encoded(carried | _named(fields, token))",
+        'return _encoded({"Id": carried["Id"]} | _named(fields, token))',
+        CHANGES,
+    ),
+    bug(
+        "read numbers and write them again",
+        "adapters/wire_records.py",
+        "{name: orjson.Fragment(value) for name, value in _value_texts(text.reveal()).items()}",
+        "orjson.loads(text.reveal())",
+        CHANGES,
+    ),
+    bug(
+        "keep a record that was deleted",
+        OPERATIONS,
+        "            del self.records[address]\n        else:",
+        "            pass\n        else:",
+        CHANGES,
     ),
 ]

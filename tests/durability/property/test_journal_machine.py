@@ -1,6 +1,7 @@
 """Whatever a run does and wherever it is killed, state and journal together say what was acknowledged."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -157,11 +158,11 @@ class JournalMachine(RuleBasedStateMachine):
         if (held or source in folded.doubts) and to not in folded.state.records and to not in folded.doubts:
             self.write(StateChangedEntry("mv", AT, source, held.id if held else 0, to=to))
 
-    @rule(address=ADDRESSES)
-    def forget(self, address: str) -> None:
+    @rule(address=ADDRESSES, why=st.sampled_from(["rm", "gone"]))
+    def forget(self, address: str, why: Literal["rm", "gone"]) -> None:
         held = self.expected().state.records.get(address)
         if held is not None:
-            self.write(StateChangedEntry("rm", AT, address, held.id))
+            self.write(StateChangedEntry(why, AT, address, held.id))
 
     @rule(address=ADDRESSES)
     def adopt(self, address: str) -> None:

@@ -156,6 +156,13 @@ class PaymentTokens(Protocol):
         """Sends one delete, once, with a total deadline; no message repeats the token, which is the record's."""
         ...
 
+    def sign_in(self) -> None:
+        """Gets access where there is none, or it is about to end; else does nothing.
+
+        Raises ApiError, InputError or QuotaError where there is no way to it.
+        """
+        ...
+
     def refresh_access(self) -> bool:
         """Gets a fresh access token; False when there is no way to one. Raises ApiError when the login is refused."""
         ...

@@ -10,6 +10,7 @@ out of the project folder; the environment and the flags, which belong to whoeve
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypedDict, TypeGuard
 
@@ -285,10 +286,6 @@ def _number(given: _Given, lowest: float, highest: float) -> float:
     return number
 
 
-def _seconds(given: _Given) -> float:
-    return _number(given, 0.001, 86_400)
-
-
 def _whole(given: _Given, lowest: int, highest: int) -> int:
     number = int(given.text) if given.is_plain and _is_whole(given.text) else -1
     if not lowest <= number <= highest:
@@ -370,24 +367,19 @@ _RULES: Final[Mapping[str, Callable[[_Given], object]]] = {
     "manifests": _folder,
     "state.path": _folder,
     "api.base_url": _base_url,
-    "api.timeout_seconds": _seconds,
-    "api.settle_seconds": _seconds,
-    "api.concurrency": lambda given: _whole(given, 1, 64),
+    "api.timeout_seconds": partial(_number, lowest=0.001, highest=86_400),
+    "api.settle_seconds": partial(_number, lowest=0.001, highest=86_400),
+    "api.concurrency": partial(_whole, lowest=1, highest=64),
     "api.authentication": _authentication,
     "api.use_environment_proxy": _flag,
-    "api.limits.writes_per_minute": _limit,
-    "api.limits.writes_per_day": _limit,
-    "api.limits.requests_per_second": _limit,
-    "api.limits.requests_per_minute": _limit,
-    "api.limits.requests_per_hour": _limit,
-    "api.limits.requests_per_day": _limit,
+    **{f"api.limits.{name}": _limit for name in Limits._fields},
     "safety.max_creates": _bound,
     "safety.max_updates": _bound,
     "safety.max_deletes": _bound,
     "safety.max_create_share": _share,
     "safety.max_update_share": _share,
     "safety.max_delete_share": _share,
-    "safety.max_consecutive_rejections": lambda given: _whole(given, 1, 10**6),
+    "safety.max_consecutive_rejections": partial(_whole, lowest=1, highest=10**6),
     "policy.allowed_providers": _policy,
     "policy.notes_pattern": _policy,
     "policy.protected": _policy,

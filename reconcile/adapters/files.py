@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
-_CHUNK: Final = 1 << 20
 _TAIL: Final = 1 << 16
 
 
@@ -129,16 +128,18 @@ def read_file(path: Path, files: FileOperations = REAL, *, most: int | None = No
     with translated(path, "read"):
         try:
             with opened(path, os.O_RDONLY, files) as fd:
-                if most is not None and files.stat(fd).st_size > most:
+                size = files.stat(fd).st_size
+                if most is not None and size > most:
                     raise StateError(f"{path} is larger than {most:,} bytes", code="file-too-large")
-                return b"".join(_chunks(fd, files))
+                # All in one piece where the system gives it so: joining pieces would hold a large state twice.
+                return b"".join(_chunks(fd, size + 1, files))
         except FileNotFoundError:
             return None
 
 
-def _chunks(fd: int, files: FileOperations) -> "Iterator[bytes]":
+def _chunks(fd: int, size: int, files: FileOperations) -> "Iterator[bytes]":
     offset = 0
-    while chunk := files.read(fd, _CHUNK, offset):
+    while chunk := files.read(fd, size, offset):
         offset += len(chunk)
         yield chunk
 

@@ -241,7 +241,9 @@ class _Document:
             values[name] = node
             if len(keys) > MAX_TREE_NODES:
                 break
-        self._hold(len(keys), start)
+        self._held += len(keys)
+        if self._held > MAX_TREE_NODES:
+            raise self._too_large(start)
         return MappingNode(keys, values, start.start_mark, is_broken=self._refusals != refusals)
 
     def _sequence(self, start: Event, depth: int) -> SequenceNode:
@@ -253,16 +255,14 @@ class _Document:
             node = self._node(event, depth + 1)
             if node is not None:
                 items.append(node)
-        self._hold(len(items), start)
+        self._held += len(items)
+        if self._held > MAX_TREE_NODES:
+            raise self._too_large(start)
         return SequenceNode(items, start.start_mark, is_broken=self._refusals != refusals)
 
-    def _hold(self, count: int, start: Event) -> None:
-        self._held += count
-        if self._held > MAX_TREE_NODES:
-            message = f"more than {MAX_TREE_NODES:,} values belong to one entry here"
-            raise unreadable(
-                "too-many-values", message, place_of(self._file, start), "an entry has a handful of fields"
-            )
+    def _too_large(self, start: Event) -> UnreadableError:
+        message = f"more than {MAX_TREE_NODES:,} values belong to one entry here"
+        return unreadable("too-many-values", message, place_of(self._file, start), "an entry has a handful of fields")
 
     def _too_deep(self, start: Event) -> UnreadableError:
         message = f"the nesting is deeper than {MAX_DEPTH} levels"

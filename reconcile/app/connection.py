@@ -91,12 +91,12 @@ class Connection:
             self.ledger.take_over(run, [at + ahead for at in self.pace.own_writes()[: len(sent.times)]])
 
     def note_total(self, total: int) -> None:
-        """Remembers how many records the account holds, for the price of later plans.
+        """Remembers how many records the account holds, for the price of later plans; without limits nothing has one.
 
         Raises:
             StateError: The ledger cannot be written.
         """
-        if self.ledger is not None:
+        if self.ledger is not None and self.account:
             self.ledger.note_total(total)
 
 

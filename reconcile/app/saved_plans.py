@@ -22,6 +22,7 @@ from reconcile.core.plan import make_plan
 from reconcile.core.planfile import dump_plan, is_plan_file, load_plan
 from reconcile.core.reviewed import as_observed, as_reviewed, compare, find_claim
 from reconcile.core.saved import SavedPlan, Terms
+from reconcile.settings import Settings
 
 if TYPE_CHECKING:
     from reconcile.core.entries import RunEntry
@@ -41,13 +42,12 @@ def terms_of(project: Project, selection: Selection, allow_deletes: int | None, 
         targets=selection.targets,
         excludes=selection.excludes,
         allow_deletes=allow_deletes,
-        rules=tuple(_rules(project)),
+        rules=tuple(_rules(project.settings)),
         is_refreshed=is_refreshed,
     )
 
 
-def _rules(project: Project) -> Iterator[str]:
-    settings = project.settings
+def _rules(settings: Settings) -> Iterator[str]:
     for section, rules in (("safety", settings.safety), ("policy", settings.policy)):
         for name, value in rules._asdict().items():
             if value is not None and name != "max_consecutive_rejections":  # which bounds a run, and no plan

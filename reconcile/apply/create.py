@@ -47,17 +47,20 @@ class Creator:
 
     def create(self, change: Change) -> Result | None:
         """Creates one record, as often tried as the outcomes allow; None when the run stopped before it was settled."""
-        assert change.declared is not None  # noqa: S101 - a plan declares what it creates
         token = self._tokens.get(change.address)
         fingerprint = self._tools.fingerprint(token) if token is not None else None
         draft = self._writer.draft("create", change, fingerprint)
+        return self._writer.write(change, lambda: self._prepare(change, draft, token))
+
+    def _prepare(self, change: Change, draft: IntentEntry, token: Secret | None) -> Ready | Result | None:
+        """Looks at the invoice, again where the create had to wait: what was seen then must not have grown old."""
+        assert change.declared is not None  # noqa: S101 - a plan declares what it creates
         found = self._look(draft)
         if found is None:
             return None
         if found.matches:
             return self._meet(change, draft, found.matches)
-        ready = self._ready(replace(draft, baseline=found.baseline), change.declared, token)
-        return self._writer.write(change, lambda: ready)
+        return self._ready(replace(draft, baseline=found.baseline), change.declared, token)
 
     def _ready(self, draft: IntentEntry, declared: PaymentToken, token: Secret | None) -> Ready:
         fields = request_fields(declared)

@@ -167,7 +167,7 @@ class Writer:
 
     def _may_send(self) -> bool:
         """Whether another write may leave: nobody stopped the run, the lock is ours, and the quota has a slot."""
-        if self.is_over():
+        if self.is_over() or not self._has_access():
             return False
         too_far = self._tools.pace.before_write()
         if too_far is not None:
@@ -177,6 +177,15 @@ class Writer:
         stop = self._tally.stop if self.is_over() else None
         is_free = stop is None or (stop.spares_slots and not self._tools.is_interrupted())
         return is_free and self._tally.take_write()
+
+    def _has_access(self) -> bool:
+        """Logs in before the turn is taken: writes that took theirs, then waited together, would all leave at once."""
+        try:
+            self._tools.api.sign_in()
+        except ReconcileError as error:
+            self._tally.end(stop_of(error))
+            return False
+        return True
 
     def _intend(self, draft: IntentEntry, number: int) -> IntentEntry:
         """The intent, durable."""

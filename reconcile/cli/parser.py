@@ -128,11 +128,17 @@ def _add_lock_timeout(command: Parser) -> None:
     command.add_argument("--lock-timeout", type=_seconds, metavar="S", default=0.0, help=text)
 
 
-def _add_review(commands: _Commands) -> None:
+def _add_validate(commands: _Commands) -> None:
     validate = _command(commands, "validate", "review:validate", "check the manifests; needs no network and no secrets")
     _add_format(validate, "github", "sarif")
     validate.add_argument("--strict", action="store_true", help="tokens written into manifests are errors")
+
+
+def _add_schema(commands: _Commands) -> None:
     _command(commands, "schema", "review:schema", "print the JSON Schema of a manifest, for editors")
+
+
+def _add_plan(commands: _Commands) -> None:
     plan = _command(commands, "plan", "review:plan", "show what apply would do; needs no credentials, changes nothing")
     _add_selection(plan)
     _add_refresh(plan)
@@ -140,6 +146,9 @@ def _add_review(commands: _Commands) -> None:
     plan.add_argument("--full", action="store_true", help="show every create")
     plan.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when there are changes")
     _add_format(plan, *_REVIEWED)
+
+
+def _add_drift(commands: _Commands) -> None:
     drift = _command(commands, "drift", "drift:drift", "compare the state with Nexudus; reads only, changes nothing")
     drift.add_argument("--detailed-exitcode", action="store_true", help="end with 2 when anything differs")
     _add_format(drift)
@@ -148,6 +157,9 @@ def _add_review(commands: _Commands) -> None:
     export.add_argument("--since", metavar="DATE", default="", help="only records created or changed since (UTC)")
     export.add_argument("--unmanaged", action="store_true", help="only records that no address owns")
     export.add_argument("--out", metavar="DIR", help="the folder to write to (default: manifests/imported)")
+
+
+def _add_show(commands: _Commands) -> None:
     show = _command(commands, "show", "review:show", "show a saved plan, the state, or one record of it")
     text = "a saved plan, or a record (default: all records)"
     show.add_argument("address", nargs="?", metavar="PLANFILE|ADDRESS", help=text)
@@ -245,7 +257,11 @@ def _sandbox_epilog() -> str:
 
 
 _GROUPS: Final = (
-    (("validate", "schema", "plan", "drift", "export", "show"), _add_review),
+    (("validate",), _add_validate),
+    (("schema",), _add_schema),
+    (("plan",), _add_plan),
+    (("drift", "export"), _add_drift),
+    (("show",), _add_show),
     (("apply", "resolve"), _add_apply),
     (("import",), _add_import),
     (("state", "unlock"), _add_state),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconcile import __version__
-from reconcile.app.project import Project, folder_in_repository, open_project, read_manifests
+from reconcile.app.project import folder_in_repository, open_project, read_manifests
 from reconcile.cli.console import Console
 from reconcile.core.diagnostics import Diagnostic, has_errors
 from reconcile.core.errors import ExitCode
@@ -17,6 +17,8 @@ from reconcile.settings import environment
 if TYPE_CHECKING:
     from reconcile.app.review import Refreshed
     from reconcile.core.changes import Plan
+    from reconcile.core.quota import Limits
+    from reconcile.render.plan import View
 
 
 def validate(args: argparse.Namespace, console: Console) -> int:
@@ -102,17 +104,11 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
         terms = terms_of(project, selection, args.allow_deletes, is_refreshed=args.refresh)
         save(SavedPlan(planned, terms, created_at, __version__), project.root / args.out)
-    _show_plan(planned, project, args, console, (created_at, __version__))
+    _show_plan(planned, project.root, args, console, at=created_at, limits=project.limits)
     if args.format == "text":
         _suggest(planned, args, console)
     has_changes = args.detailed_exitcode and not planned.is_empty
     return ExitCode.CHANGES if has_changes else ExitCode.DONE
-
-
-def _now() -> str:
-    from reconcile.core.times import iso  # for whoever asks only: a plan as text starts sooner without it
-
-    return iso(time.time())
 
 
 def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None":
@@ -124,33 +120,46 @@ def _refreshed(args: argparse.Namespace, console: Console) -> "Refreshed | None"
     return SandboxWishes(args.limits, args.faults, args.seed), ReadingProgress(console)
 
 
+def _now() -> str:
+    from reconcile.core.times import iso  # for whoever asks only: a plan as text starts sooner without it
+
+    return iso(time.time())
+
+
 def _show_plan(
-    planned: "Plan", project: Project, args: argparse.Namespace, console: Console, made: tuple[str, str]
+    planned: "Plan",
+    root: Path,
+    args: argparse.Namespace,
+    console: Console,
+    *,
+    at: str,
+    tool_version: str = __version__,
+    limits: "Limits | None" = None,
 ) -> None:
-    """Prints a plan in the format that was asked for; `made` is when (UTC, ISO 8601) and by which version."""
+    """Prints a plan in the format that was asked for; `at` and `tool_version` say when it was made, and by which."""
     if planned.diagnostics and args.format != "json":
         from reconcile.adapters.excerpts import with_excerpts
 
-        console.diagnose(with_excerpts(planned.diagnostics, project.root))
+        console.diagnose(with_excerpts(planned.diagnostics, root))
     if args.format != "text":
-        _show_elsewhere(planned, project, args, console, made)
+        from reconcile.render.plan import View
+
+        view = View(at, full=args.full, limits=limits, tool_version=tool_version)
+        _show_elsewhere(planned, view, root, args.format, console)
         return
     from reconcile.render.plan_text import plan_as_text
 
     console.out(plan_as_text(planned, full=args.full, style=console.out_style))
 
 
-def _show_elsewhere(
-    planned: "Plan", project: Project, args: argparse.Namespace, console: Console, made: tuple[str, str]
-) -> None:
+def _show_elsewhere(planned: "Plan", view: "View", root: Path, output: str, console: Console) -> None:
     """On a page, in a comment, to a script: anywhere but on a terminal."""
-    from reconcile.render.plan import View, render_plan
+    from reconcile.render.plan import render_plan
 
-    folder = folder_in_repository(project.root) if args.format == "github" else ""
-    created_at, tool_version = made
-    view = View(created_at, args.full, folder, project.limits, tool_version)
-    console.out(render_plan(planned, args.format, view))
-    if args.format == "github":
+    if output == "github":
+        view = view._replace(folder=folder_in_repository(root.resolve()))
+    console.out(render_plan(planned, output, view))
+    if output == "github":
         # The log shows of a command nothing but its message, and the summary is on another page.
         console.tell(render_plan(planned, "text", view).rstrip())
         console.summarize(render_plan(planned, "markdown", view))
@@ -196,8 +205,8 @@ def _show_saved(path: Path, args: argparse.Namespace, console: Console) -> int:
     from reconcile.render.words import minute
 
     saved = load(path)
-    project = open_project(args.directory, environment(), is_sandbox=args.sandbox, sandbox_limits=args.limits)
-    _show_plan(saved.plan, project, args, console, (saved.created_at, saved.tool_version))
+    root, at, version = Path(args.directory), saved.created_at, saved.tool_version
+    _show_plan(saved.plan, root, args, console, at=at, tool_version=version)
     if args.format == "text" and not console.is_quiet:
         console.tell(f"Saved {minute(saved.created_at)}.")
     return ExitCode.DONE

@@ -5,7 +5,7 @@ valid is decided by `manifest_entry.py` and `manifest_examine.py`, what fits tog
 module must not read files or know the parser.
 """
 
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
 from reconcile.core.diagnostics import Diagnostic, Location, Severity, in_file_order
 from reconcile.core.manifest import Import, Manifests, Moved, Removed
@@ -155,8 +155,7 @@ class FileCollector:
             self._has_broken = True
         else:
             self._records[address] = record
-            if isinstance(node, MappingNode):
-                self._note(record, node)
+            self._note(record, cast("MappingNode", node).values)
 
     def take_item(self, node: Node) -> None:
         """One item of moved, removed or imports."""
@@ -220,23 +219,21 @@ class FileCollector:
         message = f"this address stands already at {first}"
         self.problems.add(Diagnostic("duplicate-address", message, location, "addresses are unique across all files"))
 
-    def _note(self, record: PaymentToken, node: MappingNode) -> None:
+    def _note(self, record: PaymentToken, values: "dict[str, Node]") -> None:
         """Remembers what is judged at the end of the file, and warns of what the platform may refuse."""
-        if record.literal is not None:
+        if "token" in values and record.literal is not None:
             self._literal_count += 1
             if self._strict or not self._literals:
-                self._literals.append(place_of(self._file, node.values["token"]))
-        notes = record.notes
-        if "notes" in node.values and isinstance(notes, str) and len(notes) > NOTES_LIMIT:
-            self._warn_of_notes(notes, node)
-        if self._defaults is None and "protect" in node.values and not record.protect:
+                self._literals.append(place_of(self._file, values["token"]))
+        if "notes" in values and len(values["notes"].value) > NOTES_LIMIT:
+            self._warn_of_notes(values["notes"])
+        if "protect" in values and not record.protect and self._defaults is None:
             self._unprotected.add(record.address)
 
-    def _warn_of_notes(self, notes: str, node: MappingNode) -> None:
-        message = f"the notes have {len(notes):,} characters; Nexudus may not keep more than {NOTES_LIMIT}"
-        place = place_of(self._file, node.values["notes"])
-        warning = Diagnostic("long-notes", message, place, "shorten them", Severity.WARNING)
-        self.problems.add(warning)
+    def _warn_of_notes(self, notes: Node) -> None:
+        message = f"the notes have {len(notes.value):,} characters; Nexudus may not keep more than {NOTES_LIMIT}"
+        place = place_of(self._file, notes)
+        self.problems.add(Diagnostic("long-notes", message, place, "shorten them", Severity.WARNING))
 
     # The other sections.
 
@@ -246,8 +243,8 @@ class FileCollector:
             defaults = self._examined_defaults(node, at)
         if defaults is None:
             return
-        if isinstance(defaults.notes, str) and len(defaults.notes) > NOTES_LIMIT:
-            self._warn_of_notes(defaults.notes, node)
+        if "notes" in node.values and len(node.values["notes"].value) > NOTES_LIMIT:
+            self._warn_of_notes(node.values["notes"])
         self._defaults = defaults
         for address, record in self.declared.records.items():
             self.declared.records[address] = with_late_defaults(

@@ -29,6 +29,7 @@ NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 """What a YAML reader takes for null when it is not quoted; only `null` itself is accepted."""
 
 BOOLEANS: Final = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_OTHER_TYPES: Final = NULLS | BOOLEANS
 
 CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 """What a token and a file name never hold, as the inside of a character class, for Python and for JSON Schema."""
@@ -130,9 +131,12 @@ def with_late_defaults(record: PaymentToken, defaults: Defaults, *, is_protect_d
     return record._replace(**fields)
 
 
-def is_whole_number(text: str) -> bool:
-    """Whether it is plain digits for 1 to 2^63 - 1, without a leading zero."""
-    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 19 and int(text) <= MAX_ID
+def whole_number(text: str) -> int | None:
+    """The number from 1 to 2^63 - 1 that is written in plain digits without a leading zero; None for another text."""
+    if not (text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 19):
+        return None
+    number = int(text)
+    return number if number <= MAX_ID else None
 
 
 def is_variable_name(text: str) -> bool:
@@ -166,9 +170,10 @@ def is_secret_path(text: str) -> bool:
 
 
 def _whole_number(node: Node) -> int:
-    if node.style or not is_whole_number(node.value):
+    number = None if node.style else whole_number(node.value)
+    if number is None:
         raise _DoubtError
-    return int(node.value)
+    return number
 
 
 def _provider(node: Node) -> Provider | None:
@@ -238,7 +243,7 @@ def _variable(node: Node, env_prefix: str) -> str:
     text = node.value
     if not is_variable_name(text) or is_reserved(text) or not text.startswith(env_prefix):
         raise _DoubtError
-    if not node.style and (text in NULLS or text in BOOLEANS):
+    if not node.style and text in _OTHER_TYPES:
         raise _DoubtError
     return "env:" + text
 

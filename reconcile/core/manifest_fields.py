@@ -19,7 +19,7 @@ from reconcile.core.manifest_entry import (
     NULLS,
     has_controls,
     has_notes_controls,
-    is_whole_number,
+    whole_number,
 )
 from reconcile.core.nodes import Node, Scalar, is_scalar
 from reconcile.core.records import MAX_ID, PROVIDERS, Provider
@@ -79,8 +79,8 @@ def _whole_number(node: object, info: ValidationInfo) -> int:
     scalar = text_of(node, "a whole number")
     refuse_empty(scalar, "write the number, or remove the key")
     text = scalar.value
-    if not scalar.style and is_whole_number(text):
-        return int(text)
+    if not scalar.style and (number := whole_number(text)) is not None:
+        return number
     what = "version" if info.field_name == "version" else "an id"
     refuse("not-a-number", f"{what} is a whole number from 1 to {MAX_ID}, in plain digits", _number_hint(scalar))
 
@@ -88,14 +88,14 @@ def _whole_number(node: object, info: ValidationInfo) -> int:
 def _number_hint(scalar: Scalar) -> str:
     text = scalar.value
     if scalar.style:
-        return "remove the quotes" if is_whole_number(text) else ""
-    if is_whole_number(text.replace("_", "")):
+        return "remove the quotes" if whole_number(text) else ""
+    if whole_number(text.replace("_", "")):
         return f"write {text.replace('_', '')}, without underscores"
-    if is_whole_number(text.lstrip("0")):
+    if whole_number(text.lstrip("0")):
         return f"write {text.lstrip('0')}, without zeros before it: YAML readers disagree on what those mean"
-    if is_whole_number(text.removeprefix("+")):
+    if whole_number(text.removeprefix("+")):
         return f"write {text[1:]}, without the sign"
-    if is_whole_number(text.partition(".")[0]) and not text.partition(".")[2].strip("0"):
+    if whole_number(text.partition(".")[0]) and not text.partition(".")[2].strip("0"):
         return f"write {text.partition('.')[0]}, without a fraction"
     if text[:2] in {"0x", "0X", "0o", "0b"}:
         return "write it in decimal digits"

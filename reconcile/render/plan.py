@@ -16,7 +16,7 @@ class View(NamedTuple):
         created_at: When it was made, UTC, ISO 8601.
         full: Whether every create is wanted.
         folder: The project folder below the repository's root; empty for the root itself, or outside of a repository.
-        limits: The account's limits, for the schedule of a plan; None where they do not matter.
+        limits: The account's limits, for the schedule of a plan; None where they are not known.
         tool_version: Which version of the tool made it.
     """
 

@@ -26,7 +26,7 @@ _SHOWN_IN_COLUMNS = frozenset({"coworker_invoice_id", "regular_payment_provider"
 
 
 def plan_as_html(plan: Plan, *, created_at: str, limits: Limits | None) -> str:
-    """The whole plan. `created_at` is UTC, ISO 8601; `limits` are the account's, for the schedule."""
+    """The whole plan. `created_at` is UTC, ISO 8601; `limits` are the account's, as far as they are known."""
     return page(
         f"reconcile plan {plan.plan_id}: {verdict(plan)}",
         _header(plan, created_at),
@@ -75,6 +75,8 @@ def _chart(plan: Plan) -> str:
 
 
 def _schedule(plan: Plan, limits: Limits | None) -> str:
+    if limits is None and plan.cost.is_at_published_limits:
+        limits = Limits()
     if limits is None or not plan.cost.writes:
         return ""
     by_day = writes_by_day(plan.cost.writes, limits, plan.cost.writes_left_today)

@@ -97,7 +97,10 @@ def _change_lines(plan: Plan, style: Style, *, full: bool) -> list[str]:
     shown = [c for c in plan.changes if c.action is not Action.CREATE or c.address not in folded]
     details = _create_details([change for change in shown if change.action is Action.CREATE])
     rows = [change_cells(change) for change in shown]
-    rows = [(address, details.get(address, cell), place) for address, cell, place in rows]
+    rows = [  # an address may have another change beside its create, such as forgetting what is gone
+        (cells[0], details.get(change.address, cells[1]) if change.action is Action.CREATE else cells[1], cells[2])
+        for change, cells in zip(shown, rows, strict=True)
+    ]
     lines: list[str] = []
     for change, cells in zip(shown, _aligned(rows), strict=True):
         lines.append(_line(change.action, cells, style))

@@ -1,7 +1,8 @@
 """Measures whole processes from outside: from their start to their end, start-up included.
 
-Commands that are compared run in turn (A B A B ...), because a machine's speed drifts, and a ratio is the median of
-the ratios of such pairs. Seconds are a clock's; processor seconds and peak memory are the operating system's accounting
+Commands that are compared run in turn (A B A B ...), because a machine's speed drifts, and a ratio by the clock
+is the median of the ratios of such pairs. One by processor time is that of the two minima, which a busy machine moves
+least. Seconds are a clock's; processor seconds and peak memory are the operating system's accounting
 of that one child. Peak memory cannot read below that of the benchmark itself, which therefore holds no data.
 """
 
@@ -87,22 +88,18 @@ class Sample:
         """The highest peak."""
         return max(run.peak_mb for run in self.runs)
 
-    def over(self, other: "Sample", *, less: "tuple[Sample, Sample] | None" = None) -> Ratio:
-        """How many times as long as `other`; `less` is first subtracted from the two, run by run."""
-        mine, theirs = self.runs, other.runs
-        if less is not None:
-            mine, theirs = _less(mine, less[0].runs), _less(theirs, less[1].runs)
-        if len(mine) != len(theirs):  # not run in turn
-            return Ratio(self.seconds / other.seconds, self.processor / other.processor)
-        pairs = list(zip(mine, theirs, strict=True))
-        return Ratio(
-            median(a.seconds / b.seconds for a, b in pairs), median(a.processor / b.processor for a, b in pairs)
-        )
+    @property
+    def least_processor(self) -> float:
+        """The least processor time of any run: the one that other work on the machine disturbed least."""
+        return min(run.processor for run in self.runs)
 
-
-def _less(runs: Sequence[Run], smaller: Sequence[Run]) -> tuple[Run, ...]:
-    seconds, processor = median(run.seconds for run in smaller), median(run.processor for run in smaller)
-    return tuple(Run(run.seconds - seconds, run.processor - processor, run.peak_mb) for run in runs)
+    def over(self, other: "Sample") -> Ratio:
+        """How many times as long as `other`."""
+        by_processor = self.least_processor / other.least_processor
+        if len(self.runs) != len(other.runs):  # not run in turn
+            return Ratio(self.seconds / other.seconds, by_processor)
+        pairs = zip(self.runs, other.runs, strict=True)
+        return Ratio(median(mine.seconds / theirs.seconds for mine, theirs in pairs), by_processor)
 
 
 def environment(work: Path, extra: Mapping[str, str]) -> dict[str, str]:

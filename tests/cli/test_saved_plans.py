@@ -105,6 +105,10 @@ def apply_by_itself(folder: Folder) -> None:
     assert folder.run("apply", "--auto-approve", "--target", "inv-3").code == 0
 
 
+def write_policy(folder: Folder) -> None:
+    folder.write("reconcile.yaml", "policy: {protected: [deposit-*]}\n")
+
+
 def write_safety(name: str) -> Callable[[Folder], None]:
     return lambda folder: folder.write("reconcile.yaml", f"safety: {{{name}: 9}}\n") and None
 
@@ -121,6 +125,7 @@ def write_safety(name: str) -> Callable[[Folder], None]:
         (write_safety("max_creates"), "safety.max_creates is not what it was when the plan was made"),
         (write_safety("max_updates"), "safety.max_updates is not"),
         (write_safety("max_deletes"), "safety.max_deletes is not"),
+        (write_policy, "policy.protected is not what it was when the plan was made"),
         (lambda folder: folder.environ.update(NEXUDUS_BASE_URL="http://localhost:1"), "http://localhost:1"),
     ],
 )

@@ -11,6 +11,7 @@ from reconcile.core.manifest import Manifests
 from reconcile.core.plan import make_plan
 from reconcile.core.records import UNMANAGED, ObservedRecord, Provider, Secret, StateRecord
 from reconcile.core.safety import Safety
+from reconcile.render.plan_text import plan_as_text
 
 
 def seen(
@@ -222,3 +223,10 @@ def test_a_move_outside_is_shown_with_the_other_changes() -> None:
         FieldChange("coworker_invoice_id", "1001", "7"),
         FieldChange("notes", "a", "b"),
     )
+
+
+def test_a_plan_tells_what_is_gone_from_what_is_created_in_its_place() -> None:
+    found = compare({"a": held()}, {}, fingerprint, gone={501})
+    forgotten, created, *_ = plan_as_text(refreshed(manifests(declare("a")), {"a": held()}, found)).splitlines()
+    assert " ".join(forgotten.split()) == "x forget a id 501, gone in Nexudus"
+    assert " ".join(created.split()) == "+ create a invoice 1001 manifests/a.yaml:3"

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -185,7 +184,7 @@ def every_page(value: str) -> list[str]:
     # Code between backticks becomes an element in sentences; these are the ones without.
     made, plain = planned(value), value.replace("`", "'")
     refusals = tuple(refusal._replace(message=plain, help=plain) for refusal in made.refusals)
-    problem = replace(diagnosed(value), help=plain)
+    problem = diagnosed(value)._replace(help=plain)
     error = DiagnosedError(value, [problem])
     return [
         plan_as_html(
@@ -201,7 +200,7 @@ def every_page(value: str) -> list[str]:
 @of_every_value
 def test_a_value_in_text_prints_as_it_stands(values: list[str]) -> None:
     for value in values:
-        problem = replace(diagnosed(value), excerpt=Excerpt(f"notes: {value}", 8, len(value)))
+        problem = diagnosed(value)._replace(excerpt=Excerpt(f"notes: {value}", 8, len(value)))
         for text in (
             plan_as_text(planned(value)),
             plan_as_text(planned(value), full=True),

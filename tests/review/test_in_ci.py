@@ -189,3 +189,19 @@ def test_a_plan_is_a_page_with_the_schedule_of_the_settings(repository: Folder) 
     assert re.search(r"Made \d{4}-\d\d-\d\d \d\d:\d\dZ from 2 records in 1 file", ran.out)
     without = repository.run("-C", "books/2026", "--sandbox", "plan", "--format", "html")
     assert "Day 1 &#183; 0 s" in without.out
+
+
+def test_a_saved_plan_is_reviewed_in_every_format_from_its_file_alone(repository: Folder) -> None:
+    project = Folder(repository.path / "books" / "2026")
+    saved = project.run("plan", "--out", "a.plan")
+    assert saved.code == 0, saved.err
+    live = {output: project.run("plan", "--format", output).out for output in ("markdown", "json", "github")}
+    project.write("reconcile.yaml", "safety: {max_deletes: -1}\n")
+
+    shown = {output: project.run("show", "a.plan", "--format", output) for output in (*live, "html")}
+
+    assert {output: ran.code for output, ran in shown.items()} == dict.fromkeys(shown, 0)
+    assert shown["markdown"].out == live["markdown"]
+    assert shown["github"].out == live["github"]
+    assert shown["json"].json | {"created_at": ""} == json.loads(live["json"]) | {"created_at": ""}
+    assert "<h2>Schedule</h2>" in shown["html"].out

@@ -239,3 +239,15 @@ def test_of_two_addresses_at_one_invoice_the_one_that_declares_less_does_not_tak
     both = manifests(declare("a", 1), declare("b", 1, notes="b"))
     report = stage.run(plan(both), adopt_existing=True)
     assert [result.id for result in report.results] == [5001, 5002]
+
+
+def test_what_came_while_a_create_waited_for_its_turn_is_found(stage: Stage) -> None:
+    class SlowPace(type(stage.pace)):
+        def before_write(self) -> float | None:
+            stage.clock.sleep(FRESH_SECONDS)
+            stage.api.hold(77, 1, 2, "March", Secret("t"))
+            return super().before_write()
+
+    stage.pace = SlowPace(stage.clock)
+    report = stage.run(creating(1), tokens=TOKENS)
+    assert (report.results[0].status, stage.api.sent, stage.journal.entries) == ("exists", [], [])

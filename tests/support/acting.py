@@ -128,6 +128,7 @@ class FakeApi:
         self.most_at_once: dict[int, int] = {}
         self.refreshes: list[bool | ReconcileError] = []
         self.refreshed = 0
+        self.sign_ins: ReconcileError | None = None
         self.before_answer: Callable[[Mapping[str, int | str | None]], None] = lambda _: None
         self.before_listing: Callable[[], None] = lambda: None
         self.before_read: Callable[[], None] = lambda: None
@@ -207,6 +208,10 @@ class FakeApi:
         """Puts a record into the store."""
         self.records[record_id] = ObservedRecord(record_id, invoice, provider, notes, token)
         return self.records[record_id]
+
+    def sign_in(self) -> None:
+        if isinstance(self.sign_ins, ReconcileError):
+            raise self.sign_ins
 
     def refresh_access(self) -> bool:
         self.refreshed += 1

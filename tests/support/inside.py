@@ -50,11 +50,10 @@ class SettableClock:
             self.passed += max(0.0, seconds)
 
 
-@dataclass(frozen=True, slots=True)
 class WatchedProject(Project):
     """A project whose backend makes its calls through `files`."""
 
-    files: FileOperations = REAL
+    files = REAL
 
     @property
     def backend(self) -> LocalBackend:
@@ -106,7 +105,8 @@ def apply_inside(
     """One `apply --auto-approve`. Anything but an error for users goes on up."""
     alarms: list[str] = []
     opened = open_project(str(folder), environ)
-    project = WatchedProject(opened.settings, opened.environ, files=files)
+    project = WatchedProject(*opened)
+    project.files = files
 
     @contextmanager
     def reporting(_: Plan) -> Generator[_Listener]:

@@ -87,6 +87,8 @@ class Life:
         self.books.doomed = {record_id for address, record_id in self.ids().items() if address.startswith("d")}
         report = self.apply(WANTED, backend)
         assert isinstance(report, Report), report
+        deleted = {r.change.address for r in report.having("applied") if r.change.action == "delete"}
+        assert not deleted & self.ids().keys(), "the state holds what was deleted"
         return report
 
     def assert_it_ends_well(self) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -60,7 +60,10 @@ class Runner:
     folder: Path
 
     def stop(self) -> None:
+        """Returns once every thread stands still: on a busy machine a signal takes its time."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        _wait_until(lambda: all(_state_of(task) == "T" for task in tasks.iterdir()), "it never stopped")
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -76,14 +79,23 @@ class Runner:
 
     def linger(self) -> None:
         """Returns once it has ended, without asking for its exit code; for a thread beside the one that waits."""
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z":
-            assert time.monotonic() < deadline, "it never ended"
-            time.sleep(0.002)
+        _wait_until(lambda: _state_of(Path(f"/proc/{self.pid}")) == "Z", "it never ended")
 
     def said(self) -> str:
         """What it has said so far, on standard output and error together."""
         return (self.folder / f"said-{self.pid}").read_text(encoding="utf-8")
+
+
+def _state_of(task: Path) -> str:
+    """The letter by which the system says what a process or a thread does."""
+    return (task / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+
+
+def _wait_until(holds: Callable[[], bool], complaint: str) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.002)
 
 
 def _fork_on_demand() -> None:

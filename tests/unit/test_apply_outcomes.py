@@ -215,3 +215,12 @@ def test_a_quota_slot_too_far_away_ends_the_run_cleanly(stage: Stage, away: floa
     assert report.stop is not None
     assert report.stop.message == f"the quota is used up; its next slot is {words} away"
     assert (report.exit_code, len(stage.journal.intents)) == (ExitCode.QUOTA, 1)
+
+
+def test_whoever_cannot_log_in_takes_no_turn_and_sends_nothing(stage: Stage) -> None:
+    stage.api.sign_ins = ApiError("the login was refused", code="login")
+    report = stage.run(plan(manifests(declare("inv-1", 1), declare("inv-2", 2))))
+    assert (stage.pace.taken, stage.api.sent, stage.journal.entries) == (0, [], [])
+    assert report.exit_code is ExitCode.FAILED
+    assert report.stop is not None
+    assert report.stop.message == "the login was refused"

@@ -1,7 +1,6 @@
 import errno
 import json
 import os
-from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
@@ -41,7 +40,7 @@ def test_who_took_over_from_a_dead_holder_knows_from_whom(path):
 
 def test_a_dead_holder_whose_process_number_lives_again_is_taken_over(path):
     """What counts is who has the system's lock, not whether some process has that number."""
-    with hold_lock(path, replace(lock_info("dead"), pid=os.getppid()), timeout=0):
+    with hold_lock(path, lock_info("dead")._replace(pid=os.getppid()), timeout=0):
         left = path.read_bytes()
     path.write_bytes(left)
     with hold_lock(path, lock_info("next"), timeout=0) as held:
@@ -69,7 +68,7 @@ def test_an_information_file_that_makes_no_sense_is_no_holder(path, written):
 
 
 def test_parts_of_two_holders_that_a_power_loss_left_are_no_holder(path):
-    with hold_lock(path, replace(lock_info("dead"), pid=4_242_424), timeout=0):
+    with hold_lock(path, lock_info("dead")._replace(pid=4_242_424), timeout=0):
         first = path.read_bytes()
     for cut in range(1, len(first)):
         with hold_lock(path, lock_info("next"), timeout=0):
@@ -80,7 +79,7 @@ def test_parts_of_two_holders_that_a_power_loss_left_are_no_holder(path):
 
 
 def test_what_an_older_version_wrote_is_a_holder(path):
-    plain = asdict(lock_info("old"))
+    plain = lock_info("old")._asdict()
     path.write_bytes(json.dumps(plain).encode())
     assert lock_holder(path) == lock_info("old")
 

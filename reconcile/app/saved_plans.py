@@ -20,7 +20,7 @@ from reconcile.core.folded import Folded
 from reconcile.core.manifest import Manifests
 from reconcile.core.plan import make_plan
 from reconcile.core.planfile import dump_plan, is_plan_file, load_plan
-from reconcile.core.reviewed import as_reviewed, compare, find_claim
+from reconcile.core.reviewed import as_observed, as_reviewed, compare, find_claim
 from reconcile.core.saved import SavedPlan, Terms
 from reconcile.settings import Settings
 
@@ -35,7 +35,7 @@ LARGEST_FILE: Final = 1 << 30
 _ANEW: Final = "review and save a new one: `reconcile plan --out FILE`"
 
 
-def terms_of(project: Project, selection: Selection, allow_deletes: int | None) -> Terms:
+def terms_of(project: Project, selection: Selection, allow_deletes: int | None, *, is_refreshed: bool = False) -> Terms:
     """What a plan of this project is made under now."""
     return Terms(
         base_url="" if project.is_sandbox else project.settings.api.base_url,
@@ -43,6 +43,7 @@ def terms_of(project: Project, selection: Selection, allow_deletes: int | None) 
         excludes=selection.excludes,
         allow_deletes=allow_deletes,
         rules=tuple(_rules(project.settings)),
+        is_refreshed=is_refreshed,
     )
 
 
@@ -162,25 +163,31 @@ def plan_again(saved: SavedPlan, project: Project, manifests: Manifests, folded:
         StaleError: Something would be done that was not reviewed.
         StateError: The quota's ledger cannot be read.
     """
+    if saved.plan.refusals:
+        return saved.plan  # to be refused, as it was reviewed
+    state, found = folded.state, None
+    if saved.terms.is_refreshed:
+        state, found = as_observed(saved.plan, state)
 
     def make(selection: Selection) -> Plan:
         return make_plan(
             manifests,
-            folded.state,
+            state,
             folded.doubts,
-            as_reviewed(saved.plan, folded.state.records.values()),
+            as_reviewed(saved.plan, state.records.values()),
             selection=selection,
             limiting=limiting_of(project, saved.terms.allow_deletes),
+            found=found,
         )
 
     selection = saved.terms.selection
     now = make(selection)
-    found = compare(saved.plan, now, is_begun=is_begun)
-    if found.differing is not None:
-        message = f"what would be done at {found.differing} is not what was reviewed"
+    compared = compare(saved.plan, now, is_begun=is_begun)
+    if compared.differing is not None:
+        message = f"what would be done at {compared.differing} is not what was reviewed"
         raise StaleError(message, help=_ANEW)
-    if found.beyond:
-        now = make(selection._replace(excludes=(*selection.excludes, *found.beyond)))
+    if compared.beyond:
+        now = make(selection._replace(excludes=(*selection.excludes, *compared.beyond)))
     return now._replace(plan_id=saved.plan.plan_id)
 
 

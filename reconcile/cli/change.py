@@ -60,15 +60,20 @@ def _options(args: argparse.Namespace, project: Project) -> ApplyOptions:
 def _saved_plan(args: argparse.Namespace, project: Project) -> SavedPlan | None:
     if args.plan_file is None:
         return None
-    given = [f"--{name.replace('_', '-')}" for name in _DECIDED_BEFORE if getattr(args, name) not in ([], None)]
+    given = [f"--{name.replace('_', '-')}" for name, absent in _DECIDED_BEFORE if getattr(args, name) != absent]
     if given:
         help_ = "a saved plan has its own: make another one with `reconcile plan --out FILE`"
         raise UsageError(f"{', '.join(given)} cannot be given with a saved plan", help=help_)
     return load(project.root / args.plan_file)
 
 
-_DECIDED_BEFORE = ("target", "exclude", "allow_deletes")
-"""Flags that say what a plan holds, which a saved one has decided."""
+_DECIDED_BEFORE: tuple[tuple[str, object], ...] = (
+    ("target", []),
+    ("exclude", []),
+    ("allow_deletes", None),
+    ("refresh", False),
+)
+"""Flags that say what a plan holds, which a saved one has decided, and what they are where nobody gives them."""
 
 
 def _sandbox_wishes(args: argparse.Namespace) -> SandboxWishes:

@@ -102,7 +102,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
         from reconcile.app.saved_plans import save, terms_of
         from reconcile.core.saved import SavedPlan
 
-        terms = terms_of(project, selection, args.allow_deletes)
+        terms = terms_of(project, selection, args.allow_deletes, is_refreshed=args.refresh)
         save(SavedPlan(planned, terms, created_at, __version__), project.root / args.out)
     _show_plan(planned, project.root, args, console, at=created_at, limits=project.limits)
     if args.format == "text":

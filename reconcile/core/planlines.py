@@ -107,11 +107,28 @@ def line_of(change: Change) -> Plain:
     if change.declared is not None:
         line["declared"] = to_plain(_declared(change.declared, change.location))
     if change.held is not None:
-        line["held"] = to_plain(change.held)
+        line |= _held_in(change.held)
     if change.doubt is not None:
         doubt = change.doubt
         line["doubt"] = {"intent": to_plain(doubt.intent), "seen": doubt.seen, "ids": doubt.ids, "at": doubt.at}
     return line
+
+
+def _held_in(held: StateRecord) -> Plain:
+    provider = held.regular_payment_provider
+    if type(provider) is not int:
+        return {"held": to_plain(held)}
+    # A number that was seen in Nexudus, and that no provider has.
+    return {"held": to_plain(held._replace(regular_payment_provider=None)), "provider_seen": provider}
+
+
+def _held_of(raw: object, provider: object) -> StateRecord | None:
+    held = None if raw is None else of_plain(StateRecord, as_object(raw))
+    if provider is None:
+        return held
+    if held is None or type(provider) is not int:
+        raise NotPlainError("a provider that was seen is a number")
+    return held._replace(regular_payment_provider=cast("Provider", provider))
 
 
 def _declared(declared: PaymentToken, shown: Location | None) -> _Declared:
@@ -156,7 +173,8 @@ def change_of(raw: Plain) -> Change:
     Raises:
         NotPlainError: It is not what `line_of` gives.
     """
-    declared, held, doubt, fields = (raw.pop(name, None) for name in ("declared", "held", "doubt", "fields"))
+    names = ("declared", "held", "provider_seen", "doubt", "fields")
+    declared, held, provider, doubt, fields = (raw.pop(name, None) for name in names)
     line = of_plain(_ChangeLine, raw)
     if not is_address(line.address):
         raise NotPlainError("an address is none")
@@ -169,7 +187,7 @@ def change_of(raw: Plain) -> Change:
         reason=line.reason,
         sends_token=line.sends_token,
         declared=None if declared is None else _payment_token(as_object(declared), line),
-        held=None if held is None else of_plain(StateRecord, as_object(held)),
+        held=_held_of(held, provider),
         moved_from=line.moved_from,
         doubt=None if doubt is None else _doubt(as_object(doubt)),
     )

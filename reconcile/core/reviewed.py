@@ -7,11 +7,14 @@ say nor hide any of it. Reading files, the journal and the state happens elsewhe
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from reconcile.core.changes import WRITES, Action, Change, Plan
+from reconcile.core.changes import AS_SEEN, GONE, WRITES, Action, Change, Plan
 from reconcile.core.differences import FingerprintOf
+from reconcile.core.drift import Comparisons, Drift, DriftKind
 from reconcile.core.entries import Entry, FinishedEntry, ResolvedEntry, RunEntry, StateChangedEntry
 from reconcile.core.records import Address, PaymentToken, StateRecord
+from reconcile.core.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +151,32 @@ def _fingerprint(change: Change, held: StateRecord) -> str | None:
     if held.token_fingerprint is None or change.reason == "may update":
         return None
     return held.token_fingerprint.partition(":")[0] + ":" if change.sends_token else held.token_fingerprint
+
+
+def as_observed(reviewed: Plan, state: State) -> tuple[State, Comparisons]:
+    """What the making of a plan saw in Nexudus, laid over the state, as far as the plan itself tells.
+
+    Whatever drift changed is in one of its changes; what its own runs have done since has another time in the state.
+    """
+    seen = {change.held.id: change.held for change in reviewed.changes if change.held is not None}
+    records = {
+        address: seen[held.id] if held.id in seen and seen[held.id].updated_at == held.updated_at else held
+        for address, held in state.records.items()
+    }
+    drifts = tuple(
+        Drift(_DRIFTED[change.reason], change.address, change.held, fields=change.fields)
+        for change in reviewed.changes
+        if change.reason in _DRIFTED and change.held is not None and _is_there(change, state)
+    )
+    for drift in drifts:
+        if drift.kind is DriftKind.GONE:
+            del records[drift.address]
+    return state._replace(records=records), Comparisons(drifts, same=len(records))
+
+
+_DRIFTED: Final = {GONE: DriftKind.GONE, AS_SEEN: DriftKind.CHANGED}
+
+
+def _is_there(change: Change, state: State) -> bool:
+    held = state.records.get(change.address)
+    return change.action is Action.RECORD or (held is not None and held.id == change.id)

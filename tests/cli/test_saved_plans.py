@@ -336,7 +336,9 @@ def test_a_plan_with_nothing_to_do_can_be_applied_as_often_as_one_likes(small: F
     assert sandbox.writes == 3
 
 
-@pytest.mark.parametrize("flags", [("--target", "inv-1"), ("--exclude", "inv-1"), ("--allow-deletes", "1")])
+@pytest.mark.parametrize(
+    "flags", [("--target", "inv-1"), ("--exclude", "inv-1"), ("--allow-deletes", "0"), ("--refresh",)]
+)
 def test_what_a_saved_plan_has_decided_is_not_decided_again(flags: tuple[str, ...], saved: Folder) -> None:
     ran = saved.run("apply", "a.plan", *flags)
     assert (ran.code, f"{flags[0]} cannot be given with a saved plan" in ran.err) == (64, True)

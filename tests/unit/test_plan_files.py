@@ -2,6 +2,7 @@
 
 import re
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import pytest
@@ -73,6 +74,20 @@ def test_content_of_another_shape_is_an_edited_plan_whatever_its_checksum(what: 
         load_plan(forged(*FORGERIES[what]), "a.plan")
     assert (caught.value.code, caught.value.__cause__) == ("plan-edited", None)
     assert caught.value.message == "a.plan was edited or cut short after it was made"
+
+
+def test_a_provider_that_was_seen_and_that_nobody_knows_keeps_its_number() -> None:
+    seen: Any = 77
+    declared = manifests(declare("inv-1", 1, regular_payment_provider=Provider.Cash))
+    planned = plan(declared, {"inv-1": held(1, 1, regular_payment_provider=seen)})
+    data = dump_plan(SavedPlan(planned, Terms("", is_refreshed=True), "t", "1"))
+    assert load_plan(data, "a.plan").plan == planned
+    for wrong in (b'"77"', b"true", b"7.5"):
+        first, content = data.split(b"\n", 1)
+        content = content.replace(b'"provider_seen":77', b'"provider_seen":' + wrong)
+        forged_data = re.sub(rb"[0-9a-f]{64}", sha256(content).hexdigest().encode(), first) + b"\n" + content
+        with pytest.raises(StaleError):
+            load_plan(forged_data, "a.plan")
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"payment_tokens: {}\n", b"\x00" * 50, b'{"version":1}'])

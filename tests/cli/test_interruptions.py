@@ -43,7 +43,7 @@ def test_a_signal_lets_what_is_in_flight_finish_and_the_next_apply_goes_on(
     assert "finishing the requests in flight" in ran.err
     assert "not attempted" in ran.out
     assert "in doubt" not in ran.out
-    assert "Next: `reconcile apply` goes on where this run stopped." in ran.out
+    assert "Next: `reconcile apply --auto-approve` goes on where this run stopped." in ran.out
     sent = sandbox.writes
     assert sent < 40
     assert sorted(many.ids().values()) == sorted(record["Id"] for record in sandbox.records())

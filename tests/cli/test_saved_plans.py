@@ -3,24 +3,17 @@
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project_folder import Folder, Ran
+from plan_files import assert_stale, counts, edit_notes
+from project_folder import Folder
 
 from reconcile.core.planfile import dump_plan, load_plan
 from reconcile.sandbox.server import Sandbox
 
 Serve = Callable[..., Sandbox]
-WaitUntil = Callable[[Callable[[], object]], None]
-
-QUICK = {
-    "RECONCILE_API__CONCURRENCY": "1",
-    "RECONCILE_API__SETTLE_SECONDS": "1",
-    "RECONCILE_API__TIMEOUT_SECONDS": "1",
-}
 
 
 @pytest.fixture
@@ -35,15 +28,6 @@ def saved(small: Folder, sandbox: Sandbox) -> Folder:  # noqa: ARG001 - the fold
     """Three creates, saved as `a.plan`."""
     assert small.run("plan", "--out", "a.plan").code == 0
     return small
-
-
-def counts(sandbox: Sandbox) -> dict[object, int]:
-    return dict(Counter(record["CoworkerInvoiceId"] for record in sandbox.records()))
-
-
-def assert_stale(ran: Ran, words: str, code: str = "stale") -> None:
-    assert (ran.code, ran.err.partition("]")[0]) == (7, f"error[{code}"), ran
-    assert words in ran.err
 
 
 def test_a_saved_plan_is_shown_applied_once_and_never_again(saved: Folder, sandbox: Sandbox) -> None:
@@ -94,11 +78,6 @@ def test_paths_are_those_of_the_project_folder(small: Folder, sandbox: Sandbox) 
     assert above.run("-C", name, "show", "a.plan").code == 0
     assert above.run("-C", name, "apply", "a.plan").code == 0
     assert sandbox.writes == 3
-
-
-def edit_notes(folder: Folder) -> None:
-    path = folder.path / "manifests" / "a.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("March renewal", "April"), encoding="utf-8")
 
 
 def apply_by_itself(folder: Folder) -> None:
@@ -222,86 +201,6 @@ def test_a_rejected_record_is_tried_again_by_the_same_plan(small: Folder, serve:
     assert small.run("apply", "a.plan").code == 1
     assert small.run("apply", "a.plan").code == 0
     assert counts(sandbox) == {1: 1, 2: 1, 3: 1}
-
-
-def test_a_killed_apply_is_carried_on(folder: Folder, serve: Serve, wait_until: WaitUntil) -> None:
-    sandbox = serve(faults="slow=1:0.1")
-    folder.declare(30)
-    folder.point_at(sandbox).environ |= QUICK
-    assert folder.run("plan", "--out", "a.plan").code == 0
-    for _ in range(2):
-        before = sandbox.writes
-        process = folder.start("apply", "a.plan")
-        wait_until(lambda: sandbox.writes >= before + 5)  # noqa: B023 - called in this round of the loop
-        process.kill()
-        process.communicate()
-    sandbox.set_faults("")
-
-    ran = carry_on(folder)
-
-    assert ran.code == 0, ran
-    assert counts(sandbox) == dict.fromkeys(range(1, 31), 1)
-    assert len(folder.ids()) == 30
-    assert_stale(folder.run("apply", "a.plan"), "already applied", "plan-applied")
-
-
-@pytest.fixture
-def doubted(small: Folder, serve: Serve, wait_until: WaitUntil) -> tuple[Folder, Sandbox]:
-    """A folder whose first create took effect, and whose run was killed before it heard of that."""
-    sandbox = serve(faults="slow@1:30")
-    small.point_at(sandbox).environ["RECONCILE_API__CONCURRENCY"] = "1"
-    killed = small.start("apply", "--auto-approve")
-    wait_until(sandbox.records)
-    killed.kill()
-    killed.communicate()
-    sandbox.set_faults("")
-    return small, sandbox
-
-
-def test_a_doubt_whose_record_is_seen_is_adopted_by_the_plan(doubted: tuple[Folder, Sandbox]) -> None:
-    small, sandbox = doubted
-    assert "1 in doubt" in small.run("plan", "--out", "a.plan").out
-
-    ran = small.run("apply", "a.plan")
-
-    assert (ran.code, "it exists as id" in ran.out) == (0, True), ran
-    assert counts(sandbox) == {1: 1, 2: 1, 3: 1}
-    assert_stale(small.run("apply", "a.plan"), "already applied", "plan-applied")
-
-
-def test_what_an_adopted_record_needs_besides_is_left_to_the_next_plan(doubted: tuple[Folder, Sandbox]) -> None:
-    small, sandbox = doubted
-    edit_notes(small)
-    assert small.run("plan", "--out", "a.plan").code == 0
-
-    ran = small.run("apply", "a.plan")
-
-    assert ran.code == 0, ran
-    assert [record["Notes"] for record in sandbox.records()].count("April") == 0
-    assert "1 to update" in small.run("plan").out
-    assert_stale(small.run("apply", "a.plan"), "already applied", "plan-applied")
-
-
-def test_a_doubt_of_which_nothing_is_seen_is_created_by_the_plan(small: Folder, serve: Serve) -> None:
-    sandbox = serve(faults="lost_before@1")
-    small.point_at(sandbox).environ |= QUICK
-    assert small.run("apply", "--auto-approve", "--target", "inv-1").code == 4
-    assert "1 in doubt" in small.run("plan", "--out", "a.plan").out
-
-    ran = carry_on(small)
-
-    assert ran.code == 0, ran
-    assert counts(sandbox) == {1: 1, 2: 1, 3: 1}
-    assert_stale(small.run("apply", "a.plan"), "already applied", "plan-applied")
-
-
-def carry_on(folder: Folder) -> Ran:
-    """Applies until what is in doubt is settled, which takes its deadline and the settle time."""
-    for _ in range(100):
-        ran = folder.run("apply", "a.plan")
-        if ran.code not in {4, 5}:
-            break
-    return ran
 
 
 def test_refusals_of_a_saved_plan_are_shown_and_stop_it(saved: Folder, sandbox: Sandbox) -> None:

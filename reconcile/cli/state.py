@@ -60,15 +60,15 @@ def pull(args: argparse.Namespace, console: Console) -> int:
 def push(args: argparse.Namespace, console: Console) -> int:
     """Replaces the state with a file."""
     project = _project(args)
-    data = _read(args.file)
+    data = _read(args.directory, args.file)
     pushed = states.push_state(project, data, force=args.force, lock_timeout=args.lock_timeout)
     console.tell(f"The state holds {counted(len(pushed.records), 'record')} now; the one before is the backup.")
     return ExitCode.DONE
 
 
-def _read(name: str) -> bytes:
+def _read(directory: str, name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return sys.stdin.buffer.read() if name == "-" else (Path(directory) / name).read_bytes()
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}", code="unreadable-file") from None
 

@@ -107,6 +107,16 @@ def test_a_state_can_be_pulled_changed_and_pushed(applied: Folder) -> None:
     assert applied.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_file_to_push_is_named_as_seen_from_the_project_folder(applied: Folder) -> None:
+    (applied.path / "pulled.json").write_text(applied.run("state", "pull").out)
+    above = Folder(applied.path.parent, applied.environ)
+
+    pushed = above.run("-C", applied.path.name, "state", "push", "--force", "pulled.json")
+
+    assert pushed.code == 0, pushed.err
+    assert sorted(applied.ids()) == ["inv-1", "inv-2", "inv-3"]
+
+
 def test_a_pushed_file_must_be_there_and_a_state(applied: Folder) -> None:
     before = applied.state()
 

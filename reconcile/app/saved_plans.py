@@ -188,7 +188,8 @@ def plan_again(saved: SavedPlan, project: Project, manifests: Manifests, folded:
         raise StaleError(message, help=_ANEW)
     if compared.beyond:
         now = make(selection._replace(excludes=(*selection.excludes, *compared.beyond)))
-    return now._replace(plan_id=saved.plan.plan_id)
+    # How tokens were compared is said of the review: here, each is what it was found to be then.
+    return now._replace(plan_id=saved.plan.plan_id, compared_by_source=saved.plan.compared_by_source)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from reconcile.adapters.yaml_reader import parse_document
 from reconcile.core.diagnostics import Diagnostic
 from reconcile.core.quota import Limits
 from reconcile.core.safety import Policy
-from reconcile.settings import FILE_NAME, ApiSettings, Settings, environment, is_loopback, read_settings
+from reconcile.core.setting_values import is_loopback
+from reconcile.settings import FILE_NAME, ApiSettings, Settings, environment, read_settings
 
 ROOT = Path("/project")
 

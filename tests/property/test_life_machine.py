@@ -1,4 +1,4 @@
-"""Random manifests, outside edits and deletions, lost answers: apply reaches what is declared and touches nothing else.
+"""Random manifests, outside edits and deletions, lost answers: apply reaches what is declared, drift says what is so.
 
 The real apply over HTTP against a server of whole records, whose books notice every field that changed without being
 declared, every record that was touched without being ours, and every write without a durable intent.
@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from living import Life
 
+from reconcile.app.connection import Connection
+from reconcile.app.drift import Unwatched, look
+from reconcile.core.drift import DriftKind
 from reconcile.core.manifest import Manifests
-from reconcile.core.records import UNMANAGED, PaymentToken, Provider, Secret
+from reconcile.core.records import UNMANAGED, PaymentToken, Provider, Secret, StateRecord
 from reconcile.core.report import Report
 
 WIRE = {"notes": "Notes", "regular_payment_provider": "RegularPaymentProvider", "token_source": "Token"}
@@ -91,14 +94,32 @@ class LifeMachine(RuleBasedStateMachine):
         self.life.wait()
 
     @rule()
-    def applies(self) -> None:
+    def looks_for_drift(self) -> None:
+        """What drift says of every record is what the server's own records say, and no byte of the state changes."""
+        self.life.check()
+        conductor = self.life.conductor()
+        folded, before = conductor.known(), self.life.bytes_kept()
+        connection = Connection(conductor.api, conductor.pace)
+        found = look(conductor.project, folded, connection, Unwatched(), lambda _: True)  # type: ignore[arg-type]
+        fingerprint = conductor.project.fingerprints(create=False).of
+        said = {drift.address: drift.kind for drift in found.drifts}
+        kinds = {
+            address: kind_of(held, self.life.books.records.get(held.id), fingerprint)
+            for address, held in folded.state.records.items()
+            if address not in folded.doubts
+        }
+        assert said == {address: kind for address, kind in kinds.items() if kind is not None}
+        assert self.life.bytes_kept() == before
+
+    @rule(options=st.sampled_from([{}, {"refresh": True}]))
+    def applies(self, options: dict[str, bool]) -> None:
         wanted = self.manifests()
         ids, books = self.life.ids(), self.life.books
         known = self.life.conductor().known().state.records
         books.doomed = {known[a].id for a in known.keys() - self.declared.keys() if not known[a].protect}
         books.ours = {i: managed(self.declared[a]) for a, i in ids.items() if a in self.declared}
         before = dict(books.records)
-        report = self.life.apply(wanted)
+        report = self.life.apply(wanted, **options)
         if not isinstance(report, Report):
             assert report.exit_code == 3, report
             assert books.records == before, "a refused apply wrote something"
@@ -137,6 +158,22 @@ class LifeMachine(RuleBasedStateMachine):
                 shutil.rmtree(self.folder)
 
 
+def kind_of(held: StateRecord, text: str | None, fingerprint: Callable[[Secret], str]) -> DriftKind | None:
+    if text is None:
+        return DriftKind.GONE
+    record = json.loads(text)
+    is_same = all(
+        getattr(held, name) is UNMANAGED or blank(getattr(held, name)) == blank(record[WIRE[name]])
+        for name in ("notes", "regular_payment_provider")
+    )
+    token = blank(record["Token"])
+    if held.token_source is None:
+        is_same = is_same and token is None
+    elif held.token_source is not UNMANAGED:
+        is_same = is_same and token is not None and fingerprint(Secret(token)) == held.token_fingerprint
+    return None if is_same else DriftKind.CHANGED
+
+
 def managed(declared: PaymentToken) -> set[str]:
     return {wire for name, wire in WIRE.items() if getattr(declared, name) is not UNMANAGED}
 
@@ -154,7 +191,7 @@ def blank(value: object) -> object:
 
 
 small: Callable[..., Any] = settings(
-    max_examples=size(6, 300),
+    max_examples=size(60, 300),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

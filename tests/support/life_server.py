@@ -178,7 +178,11 @@ class LifeServer(FaultServer):
             rows = [json.loads(text) for _, text in sorted(self.books.records.items())]
         if FILTER in query:
             rows = [row for row in rows if row["CoworkerInvoiceId"] == int(query[FILTER][0])]
-        number, size = int(query["page"][0]), min(int(query["size"][0]), 25)
         shown = [{"Id": row["Id"], "CoworkerInvoiceId": row["CoworkerInvoiceId"]} for row in rows]
+        if "id" in query:
+            wanted = json.loads(query["id"][0])
+            peer.send(200, [row for row in shown if row["Id"] in wanted])
+            return
+        number, size = int(query["page"][0]), min(int(query["size"][0]), 25)
         page = shown[(number - 1) * size : number * size]
         peer.send(200, {"Records": page, "TotalItems": len(rows), "HasNextPage": number * size < len(rows)})

@@ -118,6 +118,11 @@ class Life:
     def ids(self) -> dict[str, int]:
         return {address: held.id for address, held in self.conductor().known().state.records.items()}
 
+    def bytes_kept(self) -> list[bytes]:
+        """The state and the journal."""
+        files = (self.state / name for name in ("state.json", "journal.jsonl"))
+        return [path.read_bytes() if path.exists() else b"" for path in files]
+
     def wait(self) -> None:
         """Until nothing that was sent can take effect any more."""
         self.clock.sleep(2 * SETTLE + 10)

@@ -47,7 +47,8 @@ def live(root: Path, random: Random) -> None:
         for number in range(4):
             declare(root, 2 * number + 2)
             clock.ahead = random.choice(JUMPS)
-            assert apply_inside(root, environ, clock=clock).code in {0, 4}
+            # 5 when a create at one invoice waited for a doubt that the same run settled in the end
+            assert apply_inside(root, environ, clock=clock).code in {0, 4, 5}
             assert_recorded(root / "state", ledger)
             clock.sleep(random.choice([0.0, 5.0, 100.0, 400.0]))
         ledger.delay = ledger_is_prompt
